@@ -1,0 +1,206 @@
+"""What a job decides, as plain values: nothing in this file touches network, disk or clock.
+
+A **job** is four pure functions. ``reads`` says what is still needed and is asked again until it
+names nothing new; ``plan`` turns what was read into a :class:`Plan`; ``recheck`` says moments
+before one action whether it still stands; ``record`` turns outcomes into field changes. A job
+never raises for bad data: it returns a :class:`Problem`. It never asks what time it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from redcap_jobs.redcap.project import Project
+    from redcap_jobs.study.config import Study
+
+KEYS = ["record", "event", "repeat_instrument", "repeat_instance"]
+"""Where a cell stands; all ``str``, '' where it does not apply (no event in a classic project)."""
+
+CHANGE_COLUMNS = [*KEYS, "field", "old", "new"]
+"""A changes frame: one row per cell, all ``str``; ``new`` == '' asks that the cell be erased.
+``field`` is the name REDCap imports: a checkbox cell is ``field___code`` with '0' or '1'."""
+
+DECISION_COLUMNS = ["record", "subject", "decision", "reasons", "facts", "rules"]
+"""A decisions frame: per record and subject (a visit id, a message id) the decision and its
+reasons (words and dates of the study file only, never a field's value). ``facts`` is the keyed
+fingerprint of what was decided from, ``rules`` that of the part of the study file that decided."""
+
+Side: TypeAlias = Literal["source", "target"]
+"""``source``: the project behind the export token; ``target``: the one behind the import token."""
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """Ask for fields of a project's rows; the answer is a rows frame (KEYS, ``dag``, fields)."""
+
+    side: Side
+    fields: tuple[str, ...]
+    events: tuple[str, ...] = ()
+    """Unique event names; empty: all events, or a classic project."""
+    records: tuple[str, ...] = ()
+    """Empty: every record."""
+
+
+@dataclass(frozen=True)
+class ReadDecisions:
+    """Ask for this job's last decisions on this project; the answer is a decisions frame."""
+
+
+Read: TypeAlias = ReadRows | ReadDecisions
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a plan is made from.
+
+    ``source`` and ``target`` are the structure of the two projects (often one and the same);
+    ``roster`` says which rows each record has in the source: columns ``record, event, dag``;
+    ``tables`` holds the answers to the reads made so far; ``options`` what the command line adds.
+    ``fingerprint`` maps a frame of ``str`` columns to a Series of keyed hashes, one per row.
+    """
+
+    source: Project
+    target: Project
+    roster: pd.DataFrame
+    tables: Mapping[Read, pd.DataFrame]
+    fingerprint: Callable[[pd.DataFrame], pd.Series]
+    options: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Someone or something passed over, and why."""
+
+    record: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data that make no sense: where, what, and how to mend it; never the value itself.
+
+    ``blocks`` says that nothing may be written for this record in this run.
+    """
+
+    record: str
+    where: str
+    what: str
+    hint: str = ""
+    blocks: bool = False
+
+    def __str__(self) -> str:
+        return f"record {self.record}: {self.where}: {self.what}" + (
+            f"; {self.hint}" if self.hint else ""
+        )
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that leaves the house and cannot be taken back; ``key`` is its journal key.
+
+    The key names what is done, never when: project, message, record, event, instance, occurrence.
+    """
+
+    key: str
+    record: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Text(Action):
+    """One text to one phone; ``body`` and ``to`` are private and never logged."""
+
+    to: str = ""
+    body: str = ""
+    segments: int = 1
+
+
+@dataclass(frozen=True)
+class PartnerCall(Action):
+    """One call that changes something at the texting partner."""
+
+    method: str = ""
+    payload: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mail(Action):
+    """One mail: counts and record ids only."""
+
+    to: tuple[str, ...] = ()
+    subject: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one action: the journal's state, the other side's id, its error code."""
+
+    action: Action
+    state: Literal["sent", "rejected", "unknown", "withheld", "released"]
+    reference: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table for people: shown at a terminal, kept as counts in the run record."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job wants done, in the order the executor does it: actions, then field changes.
+
+    ``owned`` names the target's fields the job writes, the only ones its changes may touch.
+    """
+
+    job: str
+    as_of: datetime
+    changes: pd.DataFrame
+    decisions: pd.DataFrame
+    owned: tuple[str, ...]
+    actions: tuple[Action, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stands:
+    """A recheck's yes."""
+
+
+@dataclass(frozen=True)
+class Withhold:
+    """A recheck's no, with the reason that the journal keeps."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its name, its four functions and what it declares about itself.
+
+    ``reads(study, inputs)`` names all reads it can name so far; those already in
+    ``inputs.tables`` are answered. ``outputs(study, target)`` are the target's fields it writes.
+    ``read_back`` names the outputs it may also read as inputs (a message log, a member id).
+    """
+
+    name: str
+    summary: str
+    reads: Callable[[Study, Inputs], Sequence[Read]]
+    plan: Callable[[Study, Inputs, datetime], Plan]
+    recheck: Callable[[Study, Action, Inputs], Stands | Withhold]
+    record: Callable[[Study, Sequence[Outcome]], pd.DataFrame]
+    read_back: frozenset[str] = frozenset()
