@@ -1,0 +1,129 @@
+"""The command line: a table of commands, each imported only when it is asked for.
+
+Every command file in :mod:`redcap_jobs.commands` is a thin skin: parse, one library call, render.
+An error of :mod:`redcap_jobs.errors` ends the command with its exit code and its message; the
+traceback is shown with ``--verbose`` only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from redcap_jobs import __version__
+
+JOB_COMMANDS = {
+    "compute-visit-windows": "Compute each participant's visit windows and states.",
+}
+"""Job → short help. All job commands are made by one factory, ``commands/job.py``."""
+
+COMMANDS = {
+    "check": "Check a study file, alone or against the live project.",
+    "demo": "Try everything on a local sandbox, start to end.",
+    "init": "Write a first study file, .env and the dictionary rows still lacking.",
+    "runs": "Show what the runs did.",
+    "sandbox": "Serve a local REDCap filled with made-up participants.",
+    "state": "Create, back up and restore the state.",
+    "why": "Say what was decided about one record, and why.",
+}
+"""Command → short help; the module of the same name in ``commands`` holds ``command``."""
+
+EXIT_CODES = """\b
+Exit codes: 0 done or nothing due, 1 partly or wholly failed, 2 usage,
+3 study file, credentials or dictionary, 4 a guard refused,
+75 another run is active."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name every command."""
+        return sorted([*JOB_COMMANDS, *COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return one command, or None for a name that does not exist."""
+        if cmd_name in JOB_COMMANDS:
+            from redcap_jobs.commands.job import job_command
+
+            return job_command(cmd_name)
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"redcap_jobs.commands.{cmd_name}")
+            command: click.Command = module.command
+            return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List jobs and tools with their short help, without importing them."""
+        for title, table in (("Jobs", JOB_COMMANDS), ("Tools", COMMANDS)):
+            with formatter.section(title):
+                formatter.write_dl(sorted(table.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for an unknown name say the nearest one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near:
+                raise click.UsageError(
+                    f"no such command {args[0]!r}; did you mean {near[0]!r}?", ctx
+                ) from error
+            raise
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="redcap-jobs")
+def cli() -> None:
+    """Jobs for research data-coordinating centres: REDCap in, decisions, REDCap out.
+
+    Start with `redcap-jobs demo`: it runs everything against a local sandbox.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    from redcap_jobs.errors import ExitCode, RedcapJobsError
+
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.Abort:
+        click.echo("stopped; nothing more was done", err=True)
+        code = ExitCode.PARTLY_FAILED
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except RedcapJobsError as error:
+        code = report(error)
+    except Exception as error:  # noqa: BLE001 - a bug's traceback may quote data: redact it, say so
+        click.echo(f"unexpected {type(error).__name__}; --verbose shows where", err=True)
+        code = report(error) if verbose_asked() else ExitCode.PARTLY_FAILED
+    sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def verbose_asked() -> bool:
+    """Tell whether the command line asked for tracebacks."""
+    return "--verbose" in sys.argv
+
+
+def report(error: Exception) -> int:
+    """Print an expected error for a person and return its exit code."""
+    from redcap_jobs.errors import ExitCode, RedcapJobsError
+    from redcap_jobs.notify.logs import REDACT
+
+    text = str(error)
+    if verbose_asked():
+        import traceback
+
+        text = "".join(traceback.format_exception(error))
+    click.echo(REDACT(text), err=True)
+    return error.exit_code if isinstance(error, RedcapJobsError) else ExitCode.PARTLY_FAILED

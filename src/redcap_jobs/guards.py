@@ -1,0 +1,248 @@
+"""What stands between a plan and the world: each guard lets it pass, trims it, or refuses.
+
+Identity is checked before anything is read (:func:`check_identity`); the rest see the finished
+plan (:data:`GUARDS`, in this order). A refusal is :class:`~redcap_jobs.errors.GuardRefused`: it
+ends the run with exit 4 before anything is written and names the way to allow it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
+from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadRows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from redcap_jobs.redcap.project import ProjectInfo
+    from redcap_jobs.study.config import ProjectIdentity, Study
+
+ALLOWANCES = {
+    "rows": "let this run change up to N rows, e.g. --allow rows=900",
+    "share": "let this run overwrite up to this share of the filled cells, e.g. --allow share=0.5",
+    "records": "accept an export of only N records, e.g. --allow records=120",
+    "adopt": "take over values this state did not write, e.g. --allow adopt=vt_state,vt_target",
+}
+SMALLEST_SHARE_COUNTED = 100
+"""A handful of cells is a large share of a small study: below this many overwritten cells the
+share is not judged, only the number of rows."""
+
+
+@dataclass(frozen=True)
+class GuardContext:
+    """What the guards judge a plan by.
+
+    ``roster`` is the target's (columns ``record, event, dag``); ``already_owned`` the target's
+    fields this state has written before; ``records_before`` the number of records in the last
+    good run's export (None: there was none); ``whole`` is False under ``--record``.
+    """
+
+    study: Study
+    inputs: Inputs
+    roster: pd.DataFrame
+    already_owned: frozenset[str]
+    records_before: int | None
+    allow: Mapping[str, str]
+    whole: bool = True
+
+
+Guard = Callable[[Plan, GuardContext], Plan]
+
+
+def check_identity(
+    study: Study, name: str, identity: ProjectIdentity | None, info: ProjectInfo, *, writes: bool
+) -> None:
+    """Compare what the study file declares of a token with what the server says of its project.
+
+    Raises:
+        CredentialsError: The study file declares no project for this variable's name.
+        GuardRefused: Project id or in-production flag differ, or a source would be written.
+
+    """
+    if identity is None:
+        known = ", ".join(sorted(study.redcap.projects)) or "none"
+        raise CredentialsError(
+            f"{study.path}: [redcap.projects.{name}] is missing, so nothing says which project "
+            f"{name} belongs to (declared: {known}); the server says project {info.project_id}"
+        )
+    if info.project_id != identity.project_id:
+        raise GuardRefused(
+            "identity",
+            f"{name} opens project {info.project_id}, but the study file declares project "
+            f"{identity.project_id} for it; correct the token or [redcap.projects.{name}]",
+        )
+    if info.in_production != identity.in_production:
+        says = "in production" if info.in_production else "in development"
+        raise GuardRefused(
+            "identity",
+            f"{name}: the server says project {info.project_id} is {says}, the study file says "
+            f"in_production = {str(identity.in_production).lower()}; correct whichever is wrong",
+        )
+    if writes and identity.role == "source":
+        raise GuardRefused(
+            "identity", f"{name} is declared as a source; a source is read, never written"
+        )
+
+
+def check_pair(study: Study, export_name: str, import_name: str) -> None:
+    """Refuse to write a production project from another project's export."""
+    target = study.redcap.projects[import_name]
+    if target.role == "production" and export_name != import_name:
+        raise GuardRefused(
+            "identity",
+            f"{import_name} is a production project: it is written only from its own export, "
+            f"not from {export_name}",
+        )
+
+
+def parse_allowances(pairs: Sequence[str]) -> dict[str, str]:
+    """Turn ``--allow NAME=VALUE`` into a mapping; an unknown name or form is a usage error."""
+    allow: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not value or name not in ALLOWANCES:
+            ways = "; ".join(ALLOWANCES.values())
+            raise UsageError(f"--allow {pair}: not a known allowance; {ways}")
+        allow[name] = value
+    for name, convert in (("rows", int), ("records", int), ("share", float)):
+        if name in allow:
+            try:
+                convert(allow[name])
+            except ValueError as error:
+                raise UsageError(f"--allow {name}={allow[name]}: not a number") from error
+    return allow
+
+
+def export_is_complete(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse an export that is suddenly empty or far smaller than the last good one."""
+    if not context.whole or context.records_before is None:
+        return plan
+    records = context.inputs.roster["record"].nunique()
+    least = context.records_before * context.study.limits.shrink_to
+    allowed = int(context.allow.get("records", -1))
+    if records >= least or records == allowed:
+        return plan
+    raise GuardRefused(
+        "records",
+        f"the export holds {records} records, the last good run's held {context.records_before}; "
+        f"nothing was written. If records were really deleted: --allow records={records}",
+    )
+
+
+def only_own_fields(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse a plan that would write a field its job does not declare as an output."""
+    stray = sorted(set(plan.changes["field"]) - set(plan.owned))
+    if stray:
+        raise GuardRefused("own fields", f"{plan.job} planned to write {', '.join(stray)}")
+    return plan
+
+
+def rows_stay_in_their_arm(plan: Plan, context: GuardContext) -> Plan:
+    """Take out every record with a change in an arm where it has no row, and say so.
+
+    REDCap accepts such an import and creates the record in the second arm without a word (the
+    talk of 2018 warns of it; no error was ever recorded). A record the target does not hold at
+    all is taken out likewise: no job creates records.
+    """
+    project = context.inputs.target
+    changes, roster = plan.changes, context.roster
+    unknown = set(changes["record"]) - set(roster["record"])
+    trimmed = {record: "it does not exist in the project to be written" for record in unknown}
+    if project.is_longitudinal:
+        arm_of = {event.unique_name: event.arm for event in project.events}
+        held = set(zip(roster["record"], roster["event"].map(arm_of), strict=True))
+        wanted = zip(changes["record"], changes["event"], strict=True)
+        for record, event in {
+            (record, event)
+            for record, event in wanted
+            if record not in unknown and (record, arm_of.get(event)) not in held
+        }:
+            trimmed[record] = f"event {event} is in an arm in which the record has no row"
+    if not trimmed:
+        return plan
+    problems = tuple(
+        Problem(record, "arm", f"nothing written: {why}", blocks=True)
+        for record, why in sorted(trimmed.items())
+    )
+    return replace(
+        plan,
+        changes=changes[~changes["record"].isin(trimmed)],
+        problems=(*plan.problems, *problems),
+    )
+
+
+def first_contact(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse to overwrite output fields that hold values this state never wrote."""
+    new = set(plan.owned) - context.already_owned
+    if context.allow.get("adopt") == "all":
+        return plan
+    new -= set(context.allow.get("adopt", "").split(","))
+    filled: dict[str, int] = {}
+    for read, rows in context.inputs.tables.items():
+        if isinstance(read, ReadRows) and read.side == "target":
+            for field in new.intersection(rows.columns):
+                count = int((rows[field] != "").sum())
+                if count:
+                    filled[field] = count
+    if not filled or plan.changes.empty:
+        return plan
+    named = ", ".join(f"{field} ({count})" for field, count in sorted(filled.items()))
+    raise GuardRefused(
+        "first contact",
+        f"output fields hold values that this state did not write: {named}. If they are this "
+        f"job's to overwrite: --allow adopt={','.join(sorted(filled))}",
+    )
+
+
+def blast_radius(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse a plan that touches too many rows or overwrites too large a share of filled cells."""
+    changes = plan.changes
+    rows = len(changes[KEYS].drop_duplicates())
+    most = int(context.allow.get("rows", context.study.limits.rows))
+    if rows > most:
+        raise GuardRefused(
+            "rows",
+            f"{rows} rows would change, the limit is {most}; nothing was written. "
+            f"To allow it once: --allow rows={rows}",
+        )
+    overwritten = int((changes["old"] != "").sum())
+    filled = filled_cells(plan, context)
+    share = overwritten / filled if filled else 0.0
+    limit = float(context.allow.get("share", context.study.limits.share_overwritten))
+    if overwritten >= SMALLEST_SHARE_COUNTED and share > limit:
+        needed = -(-overwritten * 100 // filled) / 100
+        raise GuardRefused(
+            "share",
+            f"{overwritten} of {filled} filled cells would be overwritten ({share:.0%}), the limit "
+            f"is {limit:.0%}; nothing was written. To allow it once: --allow share={needed:.2f}",
+        )
+    return plan
+
+
+def filled_cells(plan: Plan, context: GuardContext) -> int:
+    """Count the non-blank cells that stand in the plan's output fields now."""
+    total = 0
+    for read, rows in context.inputs.tables.items():
+        if isinstance(read, ReadRows) and read.side == "target":
+            own = [field for field in plan.owned if field in rows.columns]
+            total += int((rows[own] != "").to_numpy().sum())
+    return total
+
+
+GUARDS: tuple[Guard, ...] = (
+    export_is_complete,
+    only_own_fields,
+    rows_stay_in_their_arm,
+    first_contact,
+    blast_radius,
+)
+
+
+def guard(plan: Plan, context: GuardContext, guards: Sequence[Guard] = GUARDS) -> Plan:
+    """Pass a plan through every guard; raise the first refusal."""
+    for each in guards:
+        plan = each(plan, context)
+    return plan

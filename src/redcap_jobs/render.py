@@ -1,0 +1,120 @@
+"""How a plan and a run look to a person: rich tables at a terminal, plain lines elsewhere.
+
+Old → new values are private: they are shown at a terminal only, and only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from redcap_jobs.plan import KEYS, Plan, Problem, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from redcap_jobs.notify.outcome import RunOutcome
+
+PROBLEMS_SHOWN = 20
+CHANGES_SHOWN = 200
+PLAIN_WIDTH = 160
+"""Where there is no terminal nothing is wrapped to 80 columns: a log line stays one line."""
+
+
+def console_for(*, terminal: bool, stderr: bool = False) -> Console:
+    """Return a console that draws at a terminal and writes plain, unwrapped text elsewhere."""
+    if terminal:
+        return Console(stderr=stderr, highlight=False)
+    return Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH, no_color=True)
+
+
+def rich_table(table: Table) -> RichTable:
+    """Turn a plan's table into a rich one; columns after the first that hold numbers go right."""
+    drawn = RichTable(title=escape(table.title), title_justify="left", header_style="bold")
+    for number, column in enumerate(table.columns):
+        cells = [row[number] for row in table.rows]
+        numeric = number > 0 and all(cell.rstrip(" %").replace(".", "").isdigit() or not cell for cell in cells)
+        drawn.add_column(escape(column), justify="right" if numeric else "left")
+    for row in table.rows:
+        drawn.add_row(*(escape(cell) for cell in row))
+    return drawn
+
+
+def show_plan(plan: Plan, console: Console, *, values: bool) -> None:
+    """Show a plan: its tables, what would change, what is skipped, and the problems.
+
+    ``values`` adds every change as old → new; the caller grants it at a terminal only.
+    """
+    for table in plan.tables:
+        console.print(rich_table(table))
+    console.print(f"[bold]Plan[/bold] as of {plan.as_of:%Y-%m-%d %H:%M} UTC: {summary(plan)}")
+    show_skips(plan, console)
+    show_problems(plan.problems, console)
+    if values:
+        show_changes(plan.changes, console)
+
+
+def summary(plan: Plan) -> str:
+    """Say in one line what a plan would do; "nothing to do" when it would do nothing."""
+    parts = []
+    changes = plan.changes
+    if len(changes):
+        rows = len(changes[KEYS].drop_duplicates())
+        fills = int(((changes["old"] == "") & (changes["new"] != "")).sum())
+        erased = int((changes["new"] == "").sum())
+        overwritten = len(changes) - fills - erased
+        parts.append(
+            f"{len(changes)} cells in {rows} rows of {changes['record'].nunique()} records "
+            f"({fills} filled, {overwritten} overwritten, {erased} erased)"
+        )
+    kinds = Counter(action.kind for action in plan.actions)
+    parts.extend(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
+    return "; ".join(parts) if parts else "nothing to do"
+
+
+def show_skips(plan: Plan, console: Console) -> None:
+    """Count the skips by reason."""
+    reasons = Counter(skip.reason for skip in plan.skips)
+    for reason, count in reasons.most_common():
+        console.print(f"  skipped {count}: {escape(reason)}")
+
+
+def show_problems(problems: Sequence[Problem], console: Console) -> None:
+    """List the problems, the first twenty in full."""
+    if not problems:
+        return
+    console.print(f"[bold]{len(problems)} problems[/bold] in the data:")
+    for problem in problems[:PROBLEMS_SHOWN]:
+        console.print(f"  {escape(str(problem))}")
+    if len(problems) > PROBLEMS_SHOWN:
+        console.print(f"  … and {len(problems) - PROBLEMS_SHOWN} more: redcap-jobs runs RUN_ID")
+
+
+def show_changes(changes: pd.DataFrame, console: Console) -> None:
+    """Draw every change as old → new, the first two hundred."""
+    drawn = RichTable(title="Changes", title_justify="left", header_style="bold")
+    for column in ("record", "event", "field", "old → new"):
+        drawn.add_column(column)
+    for change in changes.head(CHANGES_SHOWN).itertuples(index=False):
+        place = change.event or change.repeat_instrument
+        if change.repeat_instance:
+            place = f"{place} #{change.repeat_instance}"
+        arrow = f"{change.old or '(blank)'} → {change.new or '(erased)'}"
+        drawn.add_row(*(escape(str(cell)) for cell in (change.record, place, change.field, arrow)))
+    console.print(drawn)
+    if len(changes) > CHANGES_SHOWN:
+        console.print(f"  … and {len(changes) - CHANGES_SHOWN} more")
+
+
+def show_outcome(outcome: RunOutcome, console: Console) -> None:
+    """Close a run at a terminal with one line."""
+    colour = {"done": "green", "partial": "yellow", "dry": "cyan"}.get(outcome.state, "red")
+    console.print(
+        f"[{colour}]{outcome.state}[/{colour}] {escape(outcome.message)} "
+        f"(run {outcome.run_id}, exit {int(outcome.exit_code)})"
+    )
