@@ -193,8 +193,8 @@ class Job:
     """One job: its name, its four functions and what it declares about itself.
 
     ``reads(study, inputs)`` names all reads it can name so far; those already in
-    ``inputs.tables`` are answered. ``outputs(study, target)`` are the target's fields it writes.
-    ``read_back`` names the outputs it may also read as inputs (a message log, a member id).
+    ``inputs.tables`` are answered. ``flags`` are options of its own on the command line, each
+    with its help; they reach the plan as ``inputs.options``. ``help`` is what ``--help`` prints.
     """
 
     name: str
@@ -203,4 +203,5 @@ class Job:
     plan: Callable[[Study, Inputs, datetime], Plan]
     recheck: Callable[[Study, Action, Inputs], Stands | Withhold]
     record: Callable[[Study, Sequence[Outcome]], pd.DataFrame]
-    read_back: frozenset[str] = frozenset()
+    flags: Mapping[str, str] = field(default_factory=dict)
+    help: str = ""
