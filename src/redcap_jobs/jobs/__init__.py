@@ -1,0 +1,1 @@
+"""The jobs, one file each, all pure: no network, no disk, no clock, no environment."""
