@@ -1,0 +1,205 @@
+"""From a TOML file to a :class:`~redcap_jobs.study.config.Study`, or every mistake in it at once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from redcap_jobs.errors import Finding, StudyFileError
+from redcap_jobs.notify.logs import TOKEN
+from redcap_jobs.study.config import FORMAT, Study
+from redcap_jobs.study.flaws import Flaw, flaws_of, in_file_order, step_into, written_path
+from redcap_jobs.study.nearest import did_you_mean
+from redcap_jobs.study.rules import broken_rules
+from redcap_jobs.study.salvage import salvage
+
+TOML_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+
+def load_study(path: Path | str) -> Study:
+    """Read a study file.
+
+    Raises:
+        StudyFileError: With all problems, in file order, each with its key path and the nearest
+            right name: ``study.toml: visits[1].done_no: no such key; did you mean "done_on"?``
+
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StudyFileError([Finding(str(path), f"cannot be read: {error.strerror}")]) from error
+    return study_from_bytes(content, path)
+
+
+def load_bundled_or_file(name_or_path: str) -> Study:
+    """Read a study file, or the bundled study of that name where no such file exists.
+
+    Raises:
+        StudyFileError: Neither exists, or the file has mistakes.
+
+    """
+    path = Path(name_or_path)
+    if not path.exists() and name_or_path in bundled_studies():
+        text = bundled_study_text(name_or_path)
+        return study_from_bytes(text.encode(), Path(f"{name_or_path}.toml"))
+    if not path.exists():
+        hint = did_you_mean(name_or_path, bundled_studies()) or "give the path of a study file"
+        what = "no such file, and no bundled study of that name"
+        raise StudyFileError([Finding(name_or_path, what, hint)])
+    return load_study(path)
+
+
+def study_from_bytes(content: bytes, path: Path) -> Study:
+    """Make a study of a file's bytes; ``path`` names it in messages.
+
+    Raises:
+        StudyFileError: As :func:`load_study`.
+
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StudyFileError([Finding(str(path), "is not UTF-8 text")]) from error
+    secrets = [
+        Finding(
+            f"{path}: line {line}",
+            "holds what looks like a token; a study file names variables, never their values",
+            "take it out and have it regenerated in REDCap",
+        )
+        for line in lines_with_secrets(text)
+    ]
+    study, findings = read_study(text, path)
+    if secrets or study is None:
+        raise StudyFileError([*secrets, *(without_secrets(each) for each in findings)])
+    study._path = path  # noqa: SLF001 - the loader alone sets it
+    study._sha256 = hashlib.sha256(content).hexdigest()  # noqa: SLF001 - the loader alone sets it
+    return study
+
+
+def read_study(text: str, path: Path) -> tuple[Study | None, list[Finding]]:
+    """Parse and judge the text of a study file: a study, or what is wrong with it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return None, [syntax_finding(error, path)]
+    version = raw.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        what = f"format {version} is newer than this release, which knows format {FORMAT}"
+        return None, [Finding(f"{path}: format", what, "update redcap-jobs")]
+    study, flaws = judge(with_defaults(raw))
+    told_of = list(dict.fromkeys(to_defaults(flaw, raw) for flaw in flaws))
+    return study, [
+        Finding(f"{path}: {written_path(flaw.path)}", flaw.what, flaw.hint)
+        for flaw in in_file_order(told_of, raw)
+    ]
+
+
+def judge(raw: Mapping[str, Any]) -> tuple[Study | None, list[Flaw]]:
+    """Validate a parsed file and its rules: a study, or every flaw."""
+    flaws: list[Flaw] = []
+    try:
+        study = Study.model_validate(raw)
+    except ValidationError as error:
+        flaws = flaws_of(error, Study)
+        study = salvage(Study, dict(raw))
+    flaws += broken_rules(study)
+    return (None, flaws) if flaws else (study, [])
+
+
+def syntax_finding(error: tomllib.TOMLDecodeError, path: Path) -> Finding:
+    """Say where the TOML itself breaks off."""
+    message = str(error)
+    place = TOML_PLACE.search(message)
+    if place is None:
+        return Finding(str(path), f"is not TOML: {message}")
+    where = (
+        f"line {place['line']}, column {place['column']}" if place["line"] else "end of the file"
+    )
+    what = message[: place.start()]
+    return Finding(f"{path}: {where}", f"is not TOML: {what[:1].lower()}{what[1:]}")
+
+
+def with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay ``[defaults.visits]`` under every visit; of tables only ``write`` is merged by key.
+
+    An offset, an anchor or a place is one value, though written as a table: a visit's own
+    replaces the default whole.
+    """
+    defaults, visits = raw.get("defaults"), raw.get("visits")
+    under = defaults.get("visits") if isinstance(defaults, dict) else None
+    if not isinstance(under, dict) or not isinstance(visits, list):
+        return dict(raw)
+    each = [merge(under, visit) if isinstance(visit, dict) else visit for visit in visits]
+    return {**raw, "visits": each}
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one visit over the defaults, key by key."""
+    merged = {**under, **over}
+    if isinstance(under.get("write"), dict) and isinstance(over.get("write"), dict):
+        merged["write"] = {**under["write"], **over["write"]}
+    return merged
+
+
+def to_defaults(flaw: Flaw, raw: Mapping[str, Any]) -> Flaw:
+    """Point a flaw at ``defaults.visits`` where the visit has the broken key from there."""
+    if len(flaw.path) < 3 or flaw.path[0] != "visits":
+        return flaw
+    _, index, *steps = flaw.path
+    own = steps_found(raw["visits"][index], steps)
+    shared = steps_found(raw.get("defaults", {}).get("visits"), steps)
+    if shared > own:
+        return Flaw(("defaults", "visits", *steps), flaw.what, flaw.hint)
+    return flaw
+
+
+def steps_found(table: object, steps: list[str | int]) -> int:
+    """Return how many steps of a key path lead somewhere."""
+    for count, step in enumerate(steps):
+        table = step_into(table, step)
+        if table is None:
+            return count
+    return len(steps)
+
+
+def lines_with_secrets(text: str) -> Iterator[int]:
+    """Yield the numbers of the lines that hold 32 or 64 hexadecimal characters in a row."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if TOKEN.search(line):
+            yield number
+
+
+def without_secrets(finding: Finding) -> Finding:
+    """Take tokens out of a finding: a key path or a message may quote the file."""
+    parts = (finding.where, finding.what, finding.hint)
+    return Finding(*(TOKEN.sub("[token]", part) for part in parts))
+
+
+def bundled_studies() -> list[str]:
+    """Name the studies that come with the package."""
+    folder = resources.files("redcap_jobs.study") / "bundled"
+    return sorted(
+        each.name.removesuffix(".toml") for each in folder.iterdir() if each.name.endswith(".toml")
+    )
+
+
+def bundled_study_text(name: str) -> str:
+    """Return the text of a bundled study file.
+
+    Raises:
+        StudyFileError: No study of that name comes with the package.
+
+    """
+    if name not in bundled_studies():
+        hint = did_you_mean(name, bundled_studies())
+        raise StudyFileError([Finding(name, "no bundled study of that name", hint)])
+    file = resources.files("redcap_jobs.study") / "bundled" / f"{name}.toml"
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,143 @@
+"""Every field and condition that a study file names: where it is named, and what for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from redcap_jobs.redcap.logic import Reference
+from redcap_jobs.redcap.records import EventPlace, RepeatPlace
+from redcap_jobs.study.config import Condition, Study, VisitWrite
+from redcap_jobs.study.flaws import KeyPath
+from redcap_jobs.study.salvage import ABSENT, NotSalvaged
+
+OwnPlace: TypeAlias = EventPlace | RepeatPlace | None
+
+DATES = {"anchor", "done_on", "off_study"}
+"""Roles whose field must hold a date."""
+
+
+@dataclass(frozen=True)
+class FieldUse:
+    """One field named in the study file.
+
+    ``role`` is ``anchor``, ``done_on``, ``off_study``, ``done_form``, ``condition`` or ``detail``
+    for what is read, and the key of ``write`` (``target``, ``state``, …) for what is written.
+    ``own`` is where a reference without an event is looked for; None outside visits.
+    """
+
+    path: KeyPath
+    reference: Reference
+    role: str
+    own: OwnPlace = None
+    written: bool = False
+
+
+@dataclass(frozen=True)
+class ConditionUse:
+    """One condition of the study file, and where its references without an event are looked for."""
+
+    path: KeyPath
+    condition: Condition
+    own: OwnPlace = None
+
+
+def conditions(study: Study) -> Iterator[ConditionUse]:
+    """Yield every condition, in the order of the models; refused ones are passed over."""
+    for name, arm in _items(study.arms):
+        yield from _condition(("arms", name, "when"), arm, "when")
+    people = study.participants
+    for key in ("who", "may_text", "opted_out"):
+        yield from _condition(("participants", key), people, key)
+    for index, off in _numbered(people, "off_study"):
+        yield from _condition(("participants", "off_study", index, "when"), off, "when")
+    for index, visit in _numbered(study, "visits"):
+        own = own_place(visit)
+        for number, window in _numbered(visit, "windows"):
+            path = ("visits", index, "windows", number, "when")
+            yield from _condition(path, window, "when", own)
+        for key in ("missed", "skipped"):
+            yield from _condition(("visits", index, key), visit, key, own)
+
+
+def fields(study: Study) -> Iterator[FieldUse]:
+    """Yield every field named, those of conditions included; refused ones are passed over."""
+    for use in conditions(study):
+        for reference in sorted(use.condition.expression.references, key=str):
+            yield FieldUse(use.path, reference, "condition", use.own)
+    yield from _participant_fields(study)
+    for index, visit in _numbered(study, "visits"):
+        yield from _visit_fields(index, visit)
+
+
+def _participant_fields(study: Study) -> Iterator[FieldUse]:
+    people = study.participants
+    if people is ABSENT:
+        return
+    for name, references in _items(people.anchors):
+        yield from _fields(("participants", "anchors", name), references, "anchor")
+    for index, off in _numbered(people, "off_study"):
+        at = ("participants", "off_study", index)
+        yield from _fields((*at, "from"), _of(off, "from_"), "off_study")
+        yield from _fields((*at, "until"), _of(off, "until"), "off_study")
+    for key in ("first_name", "mobile", "household", "language", "time_zone", "text_hours"):
+        yield from _fields(("participants", key), _of(people, key), "detail")
+    for name, references in _items(people.placeholders):
+        yield from _fields(("participants", "placeholders", name), references, "detail")
+    pending = _of(_of(people, "write"), "pending_visit")
+    yield from _fields(
+        ("participants", "write", "pending_visit"), pending, "pending_visit", written=True
+    )
+
+
+def _visit_fields(index: int, visit: object) -> Iterator[FieldUse]:
+    own, at = own_place(visit), ("visits", index)
+    yield from _fields((*at, "done_on"), _of(visit, "done_on"), "done_on", own)
+    form = _of(visit, "done_form")
+    if isinstance(form, str):
+        status = Reference(event=None, field=f"{form}_complete", code=None, instance=None)
+        yield FieldUse((*at, "done_form"), status, "done_form", own)
+    for key in VisitWrite.model_fields:
+        references = _of(_of(visit, "write"), key)
+        yield from _fields((*at, "write", key), references, key, own, written=True)
+
+
+def own_place(visit: object) -> OwnPlace:
+    """Return where a visit's own fields stand, or None if the file says so wrongly."""
+    place = _of(visit, "at")
+    return place if isinstance(place, EventPlace | RepeatPlace) else None
+
+
+def _fields(
+    path: KeyPath, references: object, role: str, own: OwnPlace = None, *, written: bool = False
+) -> Iterator[FieldUse]:
+    if isinstance(references, tuple):
+        for reference in references:
+            yield FieldUse(path, reference, role, own, written)
+
+
+def _condition(
+    path: KeyPath, table: object, key: str, own: OwnPlace = None
+) -> Iterator[ConditionUse]:
+    condition = _of(table, key)
+    if isinstance(condition, Condition):
+        yield ConditionUse(path, condition, own)
+
+
+def _of(table: object, key: str) -> object:
+    try:
+        return getattr(table, key, None)
+    except NotSalvaged:
+        return None
+
+
+def _items(table: object) -> Iterator[tuple[str, object]]:
+    if isinstance(table, dict):
+        yield from table.items()
+
+
+def _numbered(table: object, key: str) -> Iterator[tuple[int, object]]:
+    each = _of(table, key)
+    if isinstance(each, tuple):
+        yield from enumerate(each)
