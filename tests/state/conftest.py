@@ -1,0 +1,64 @@
+"""A fresh state on each of the two databases, and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.state.postgres import Server, running_server
+
+from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.state.store import Store
+
+
+class StillClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 22, 21, 44, 55, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, pause: timedelta) -> None:
+        self.time += pause
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def project() -> ProjectKey:
+    return ProjectKey("https://redcap.example.edu/api/", 3041, "production")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """A function that names an empty place for a state, on each database in turn."""
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        return server.new_database
+    numbers = iter(range(100))
+    return lambda: f"sqlite:///{tmp_path}/states/{next(numbers)}.db"
+
+
+@pytest.fixture
+def url(new_url: Callable[[], str]) -> str:
+    return new_url()
+
+
+@pytest.fixture
+def store(url: str, clock: StillClock) -> Iterator[Store]:
+    """A state that was just created."""
+    with Store.create(url, clock=clock) as created:
+        yield created
