@@ -1,0 +1,26 @@
+"""``redcap-jobs why``: what was decided about one record, when, and for which reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from redcap_jobs.cli import EXIT_CODES
+from redcap_jobs.commands.options import ENV_FILE
+
+
+@click.command("why", epilog=EXIT_CODES)
+@click.argument("study", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("record")
+@ENV_FILE
+def command(study: Path, record: str, env_file: Path | None) -> None:
+    """Say what the jobs last decided about RECORD of STUDY, since when, and why.
+
+    Reads the state only: REDCap is not asked. A decision is listed with the run that made it;
+    it stays until a later run decides otherwise.
+
+    \b
+    Example:
+      redcap-jobs why study.toml 1001 --env-file .env
+    """

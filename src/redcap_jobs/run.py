@@ -1,0 +1,376 @@
+"""One run of one job, start to end: lock, reads, plan, guards, question, executor, record.
+
+:func:`run_job` is what every job command calls. What goes wrong before a run exists (usage, study
+file, credentials, state) is raised; from then on the end is always recorded, whatever happens, and
+told through the one notify hook.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redcap_jobs.clock import Clock, SystemClock
+from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
+from redcap_jobs.guards import GuardContext, check_pair, guard
+from redcap_jobs.notify.outcome import RunOutcome, notify
+from redcap_jobs.plan import Job, Plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from redcap_jobs.executor import Executed
+    from redcap_jobs.reading import Side
+    from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.state.runs import RunState
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import Store
+    from redcap_jobs.study.config import Study
+    from redcap_jobs.study.credentials import Credentials
+
+log = logging.getLogger(__name__)
+
+PLAN_KEEPS = timedelta(minutes=5)
+"""A plan older than this when the answer comes is made again and shown again."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the command line asked for; tokens by the names of their variables only."""
+
+    job: str
+    study: Path
+    export_token: str
+    import_token: str
+    env_file: Path | None = None
+    as_of: datetime | None = None
+    records: tuple[str, ...] = ()
+    dry_run: bool = False
+    yes: bool = False
+    allow: Mapping[str, str] = field(default_factory=dict)
+    verbose: bool = False
+    options: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How to talk to the person, if there is one.
+
+    ``interactive``: stdin is a terminal, so a question can be asked. ``watched``: stdout is one,
+    so the plan is drawn, and old → new values may be shown when asked for.
+    """
+
+    interactive: bool
+    watched: bool
+    console: Console
+    confirm: Callable[[str], bool]
+
+    @classmethod
+    def attached(cls) -> Terminal:
+        """Describe what this process's stdin and stdout are."""
+        import sys
+
+        import click
+
+        from redcap_jobs.render import console_for
+
+        watched = sys.stdout.isatty()
+        return cls(
+            interactive=sys.stdin.isatty(),
+            watched=watched,
+            console=console_for(terminal=watched),
+            confirm=lambda question: click.confirm(question, default=False),
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan that passed the guards, what it was made from, and when (the real clock)."""
+
+    plan: Plan
+    source: Side
+    target: Side
+    records_read: int
+    made_at: datetime
+
+
+def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None) -> RunOutcome:
+    """Run a job once and return how it ended.
+
+    Raises:
+        UsageError: Without a terminal, neither ``--yes`` nor ``--dry-run`` was given.
+        SetupError: Study file or credentials.
+        StateMissing: A production project, and no state.
+
+    """
+    from redcap_jobs.jobs import load_job
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import open_state
+    from redcap_jobs.study.credentials import load_credentials
+    from redcap_jobs.study.loading import load_study
+
+    clock = clock or SystemClock()
+    if not (terminal.interactive or request.yes or request.dry_run):
+        raise UsageError("no terminal to ask at: give --yes to act, or --dry-run to look")
+    study = load_study(request.study)
+    credentials = load_credentials(request.env_file)
+    for name in (request.export_token, request.import_token):
+        credentials.token(name)
+        if name not in study.redcap.projects:
+            known = ", ".join(sorted(study.redcap.projects)) or "none"
+            raise CredentialsError(
+                f"{study.path}: no [redcap.projects.{name}], so nothing says which project it "
+                f"must open (declared: {known})"
+            )
+    check_pair(study, request.export_token, request.import_token)
+    identity = study.redcap.projects[request.import_token]
+    mode = "production" if identity.role == "production" else "development"
+    url = credentials.get("REDCAP_JOBS_STATE_URL")
+    with open_state(url, production=mode == "production", clock=clock) as store:
+        project = ProjectKey(study.redcap.url, identity.project_id, mode)
+        job = load_job(request.job)
+        outcome = Run(request, terminal, clock, study, credentials, job, store, project).perform()
+    notify(outcome)
+    return outcome
+
+
+class Run:
+    """The steps of one run over one open state."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        terminal: Terminal,
+        clock: Clock,
+        study: Study,
+        credentials: Credentials,
+        job: Job,
+        store: Store,
+        project: ProjectKey,
+    ) -> None:
+        self.request = request
+        self.terminal = terminal
+        self.clock = clock
+        self.study = study
+        self.credentials = credentials
+        self.job = job
+        self.store = store
+        self.project = project
+        self.as_of = request.as_of or clock.now()
+        self.dry = request.dry_run or (request.as_of is not None and not study.redcap.is_loopback)
+        self.run_id = ""
+        self.redcap_version = ""
+        self.error: Exception | None = None
+
+    def perform(self) -> RunOutcome:
+        """Record the start, take the lock, carry the run through, record the end in any case."""
+        from redcap_jobs.state.lock import job_lock
+        from redcap_jobs.state.runs import RunStart, start_run
+
+        start = RunStart(
+            study=self.study.study.id,
+            job=self.job.name,
+            project=self.project,
+            export_token=self.request.export_token,
+            import_token=self.request.import_token,
+            as_of=self.as_of,
+            study_file_hash=self.study.sha256,
+            options=self.options_used(),
+        )
+        self.run_id = start_run(self.store, start)
+        log.debug("run %s: %s on %s", self.run_id, self.job.name, self.project)
+        outcome = self.failed(RedcapJobsError("stopped before its end"), "cancelled")
+        try:
+            with job_lock(self.store, self.project, self.job.name, self.run_id, self.clock):
+                outcome = self.attempt()
+        except RedcapJobsError as error:
+            outcome = self.failed(error, "failed")
+        except Exception as error:
+            outcome = self.failed(error, "failed")
+            raise
+        finally:
+            self.record_end(outcome)
+        return outcome
+
+    def options_used(self) -> dict[str, object]:
+        """Return what the command line asked for beyond the required; kept in the run record."""
+        chosen = {name: value for name, value in self.request.options.items() if value}
+        named = {"records": list(self.request.records), "allow": dict(self.request.allow)}
+        return {**chosen, **{name: value for name, value in named.items() if value}}
+
+    def record_end(self, outcome: RunOutcome) -> None:
+        """Write the end of the run into its record."""
+        from redcap_jobs.state.runs import RunEnd, finish_run
+
+        end = RunEnd(
+            state=outcome.state,
+            exit_code=int(outcome.exit_code),
+            message=outcome.message,
+            counts=outcome.counts,
+            skip_reasons=outcome.skip_reasons,
+            problems=outcome.problems,
+            error_class=type(self.error).__name__ if self.error else "",
+            error_code=getattr(self.error, "guard", "") if self.error else "",
+            redcap_version=self.redcap_version,
+        )
+        finish_run(self.store, self.run_id, end)
+
+    def attempt(self) -> RunOutcome:
+        """Prepare, show, ask, execute; a guard's no becomes an outcome of its own."""
+        try:
+            prepared = self.prepare()
+            self.show(prepared.plan)
+            if self.dry:
+                return self.ended(prepared, None, "dry")
+            agreed = self.agreed(prepared)
+            if agreed is None:
+                return self.ended(prepared, None, "cancelled")
+            return self.ended(agreed, self.execute(agreed), "done")
+        except GuardRefused as error:
+            return self.failed(error, "refused")
+
+    def prepare(self) -> Prepared:
+        """Read everything afresh, plan, and pass the plan through the guards."""
+        from redcap_jobs.reading import gather, open_side
+        from redcap_jobs.state import decisions, fingerprint, ownership, runs
+
+        key = fingerprint.Fingerprinter(self.credentials.get(fingerprint.KEY_VARIABLE))
+        fingerprint.check_key(self.store, key)
+        made_at = self.clock.now()
+        export_name, import_name = self.request.export_token, self.request.import_token
+        target = open_side(self.study, import_name, self.client(import_name), writes=not self.dry)
+        source = target
+        if export_name != import_name:
+            source = open_side(self.study, export_name, self.client(export_name), writes=False)
+        self.redcap_version = target.version
+        inputs = gather(
+            self.job,
+            self.study,
+            source,
+            target,
+            decisions=lambda: decisions.load_decisions(self.store, self.project, self.job.name),
+            fingerprint=key,
+            options=self.request.options,
+            records=self.request.records,
+        )
+        before = runs.last_good_run(self.store, self.project, self.job.name)
+        context = GuardContext(
+            study=self.study,
+            inputs=inputs,
+            roster=target.roster,
+            already_owned=ownership.owned_fields(self.store, self.project),
+            records_before=before.counts.get("records_read") if before else None,
+            allow=self.request.allow,
+            whole=not self.request.records,
+        )
+        plan = guard(self.job.plan(self.study, inputs, self.request.as_of or made_at), context)
+        records_read = int(inputs.roster["record"].nunique())
+        return Prepared(plan, source, target, records_read, made_at)
+
+    def client(self, name: str) -> RedcapClient:
+        """Return a client for the project behind one token's name."""
+        from redcap_jobs.redcap.budget import RequestBudget
+        from redcap_jobs.redcap.client import RedcapClient
+        from redcap_jobs.state.address import state_home
+
+        budget = RequestBudget(
+            state_home() / "requests",
+            self.study.redcap.url,
+            per_minute=self.study.limits.requests_per_minute,
+            clock=self.clock,
+        )
+        token = self.credentials.token(name)
+        return RedcapClient(self.study.redcap.url, token, name, budget=budget, clock=self.clock)
+
+    def show(self, plan: Plan) -> None:
+        """Show the plan where someone looks: at a terminal, for a dry run, or when asked."""
+        from redcap_jobs.render import show_plan
+
+        if self.terminal.watched or self.dry or self.request.verbose:
+            values = self.request.verbose and self.terminal.watched
+            show_plan(plan, self.terminal.console, values=values)
+
+    def agreed(self, prepared: Prepared) -> Prepared | None:
+        """Ask at a terminal; return the plan agreed to, made again if it went stale, or None."""
+        while True:
+            nothing = prepared.plan.changes.empty and not prepared.plan.actions
+            if self.request.yes or nothing:
+                return prepared
+            if not self.terminal.confirm(f"Do this on {self.project.words}?"):
+                return None
+            if self.clock.now() - prepared.made_at <= PLAN_KEEPS:
+                return prepared
+            self.terminal.console.print("That plan is older than five minutes; here it is anew.")
+            prepared = self.prepare()
+            self.show(prepared.plan)
+
+    def execute(self, prepared: Prepared) -> Executed:
+        """Hand the plan to the executor."""
+        from redcap_jobs.executor import Executor
+
+        executor = Executor(
+            client=prepared.target.client,
+            structure=prepared.target.project,
+            store=self.store,
+            project=self.project,
+            run_id=self.run_id,
+        )
+        return executor.execute(prepared.plan, self.job, self.study)
+
+    def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
+        """Describe a run that came to its end; problems make it partial and exit 1."""
+        from redcap_jobs.render import show_outcome, summary
+
+        plan = prepared.plan
+        problems = [*plan.problems, *(executed.problems if executed else ())]
+        counts = {
+            "records_read": prepared.records_read,
+            "cells_planned": len(plan.changes),
+            "problems": len(problems),
+            "skipped": len(plan.skips),
+        }
+        message = f"would do: {summary(plan)}" if state == "dry" else "nothing was done"
+        if executed:
+            counts |= {"cells_written": executed.cells, "records_written": executed.records}
+            message = (
+                f"{executed.cells} cells of {executed.records} records written"
+                if executed.cells
+                else "nothing to write"
+            )
+        if problems:
+            message += f"; {len(problems)} problems in the data"
+            state = "partial" if state == "done" else state
+        outcome = RunOutcome(
+            run_id=self.run_id,
+            job=self.job.name,
+            study=self.study.study.id,
+            state=state,
+            exit_code=ExitCode.PARTLY_FAILED if problems else ExitCode.DONE,
+            message=message,
+            counts=counts,
+            skip_reasons=Counter(skip.reason for skip in plan.skips),
+            problems=[str(problem) for problem in problems],
+        )
+        if self.terminal.watched and outcome.exit_code == ExitCode.DONE:
+            show_outcome(outcome, self.terminal.console)
+        return outcome
+
+    def failed(self, error: Exception, state: RunState) -> RunOutcome:
+        """Describe a run that did not come to its end."""
+        self.error = error
+        known = isinstance(error, RedcapJobsError)
+        if known and self.request.verbose:
+            log.debug("run %s: %s", self.run_id, state, exc_info=error)
+        return RunOutcome(
+            run_id=self.run_id,
+            job=self.job.name,
+            study=self.study.study.id,
+            state=state,
+            exit_code=error.exit_code if known else ExitCode.PARTLY_FAILED,
+            message=str(error) if known else f"unexpected {type(error).__name__}",
+        )
