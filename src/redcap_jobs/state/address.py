@@ -65,11 +65,20 @@ def shown(url: URL) -> str:
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
-def default_url() -> str:
-    """Return where a development state lives: ``$XDG_STATE_HOME/redcap-jobs/state.db``."""
+def state_home() -> Path:
+    """Return this account's folder for state: ``$XDG_STATE_HOME/redcap-jobs``.
+
+    Without the variable, or with one that is no whole path, ``~/.local/state`` (XDG Base
+    Directory Specification).
+    """
     base = os.environ.get("XDG_STATE_HOME") or ""
     home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return f"sqlite:///{home / 'redcap-jobs' / 'state.db'}"
+    return home / "redcap-jobs"
+
+
+def default_url() -> str:
+    """Return where a development state lives when none is named."""
+    return f"sqlite:///{state_home() / 'state.db'}"
 
 
 def file_system_of(path: Path, mountinfo: str) -> str:
