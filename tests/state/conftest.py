@@ -44,7 +44,7 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """A function that names an empty place for a state, on each database in turn."""
+    """Return a function that names an empty place for a state, on each database in turn."""
     if request.param == "postgresql":
         server: Server = request.getfixturevalue("postgresql")
         return server.new_database
@@ -59,6 +59,6 @@ def url(new_url: Callable[[], str]) -> str:
 
 @pytest.fixture
 def store(url: str, clock: StillClock) -> Iterator[Store]:
-    """A state that was just created."""
+    """Give a state that was just created."""
     with Store.create(url, clock=clock) as created:
         yield created

@@ -78,18 +78,17 @@ def test_development_without_a_state_gets_one_under_xdg_state_home(
 
 def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     """State file, write-ahead log and new folder are closed to others even under umask 0."""
+    folder = tmp_path / "new"
     before = os.umask(0)
     try:
-        with Store.create(f"sqlite:///{tmp_path}/new/state.db") as store, store.write() as opened:
-            opened.execute(insert(schema.meta).values(name="a", value="b"))
-            modes = {
-                path.name: stat.S_IMODE(path.stat().st_mode) for path in store.path.parent.iterdir()
-            }  # type: ignore[union-attr]  # an SQLite state has a path
+        with Store.create(f"sqlite:///{folder}/state.db") as store, store.write() as connection:
+            connection.execute(insert(schema.meta).values(name="a", value="b"))
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     finally:
         os.umask(before)
     assert set(modes.values()) == {0o600}
     assert {"state.db", "state.db-wal"} <= set(modes)
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_state_open_to_others_is_refused_with_the_chmod(tmp_path: Path) -> None:
@@ -122,9 +121,14 @@ def test_postgresql_commits_reach_the_disk(postgresql: object) -> None:
 
 def test_an_error_rolls_the_transaction_back(store: Store) -> None:
     """Half a transaction is never kept."""
-    with pytest.raises(ZeroDivisionError), store.write() as connection:
-        connection.execute(insert(schema.meta).values(name="half", value="done"))
-        raise ZeroDivisionError
+
+    def fail_half_way() -> None:
+        with store.write() as connection:
+            connection.execute(insert(schema.meta).values(name="half", value="done"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     with store.read() as connection:
         query = text("select count(*) from meta where name = 'half'")
         assert connection.execute(query).scalar() == 0
