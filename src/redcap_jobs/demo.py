@@ -152,7 +152,16 @@ def conclude(
         )
         for each in passes
     )
-    columns = ("run", "state", "exit", "cells written", "requests", "imports", "problems", "seconds")
+    columns = (
+        "run",
+        "state",
+        "exit",
+        "cells written",
+        "requests",
+        "imports",
+        "problems",
+        "seconds",
+    )
     console.rule("What happened")
     console.print(rich_table(Table("Four runs", columns, rows)))
     port = server.url.split(":")[2].split("/")[0]
@@ -161,13 +170,19 @@ def conclude(
         "Exit 1 means [italic]partial[/italic]: some participants carry planted mistakes (dates that "
         "are none, rows in the wrong arm); everyone else was done, and each is listed.\n"
     )
-    console.print(f"[bold]The files stay in[/bold] {home}\n[bold]Type next[/bold], in two terminals:")
+    console.print(
+        f"[bold]The files stay in[/bold] {home}\n[bold]Type next[/bold], in two terminals:"
+    )
     commands = (
-        f"redcap-jobs sandbox --port {port} --participants {participants} --seed {seed} "
-        f"--write-env {home}/.env",
+        (
+            f"redcap-jobs sandbox --port {port} --participants {participants} --seed {seed} "
+            f"--write-env {home}/.env"
+        ),
         f"redcap-jobs check {home}/ismile.toml --token REDCAP_API_ISMILE_DEV --env-file {home}/.env",
-        f"redcap-jobs {JOB} --study {home}/ismile.toml --env-file {home}/.env "
-        "--export-token REDCAP_API_ISMILE_DEV --import-token REDCAP_API_ISMILE_DEV --verbose",
+        (
+            f"redcap-jobs {JOB} --study {home}/ismile.toml --env-file {home}/.env "
+            "--export-token REDCAP_API_ISMILE_DEV --import-token REDCAP_API_ISMILE_DEV --verbose"
+        ),
         f"redcap-jobs why {home}/ismile.toml 1001 --env-file {home}/.env",
         f"redcap-jobs runs --env-file {home}/.env",
     )

@@ -132,7 +132,7 @@ def export_is_complete(plan: Plan, context: GuardContext) -> Plan:
     )
 
 
-def only_own_fields(plan: Plan, context: GuardContext) -> Plan:
+def only_own_fields(plan: Plan, context: GuardContext) -> Plan:  # noqa: ARG001 - a guard's signature
     """Refuse a plan that would write a field its job does not declare as an output."""
     stray = sorted(set(plan.changes["field"]) - set(plan.owned))
     if stray:
@@ -150,7 +150,7 @@ def rows_stay_in_their_arm(plan: Plan, context: GuardContext) -> Plan:
     project = context.inputs.target
     changes, roster = plan.changes, context.roster
     unknown = set(changes["record"]) - set(roster["record"])
-    trimmed = {record: "it does not exist in the project to be written" for record in unknown}
+    trimmed = dict.fromkeys(unknown, "it does not exist in the project to be written")
     if project.is_longitudinal:
         arm_of = {event.unique_name: event.arm for event in project.events}
         held = set(zip(roster["record"], roster["event"].map(arm_of), strict=True))

@@ -117,7 +117,9 @@ def gather(
             asked = [
                 read
                 for read in missing
-                if isinstance(read, ReadRows) and read not in tables and serves(side, read, source, target)
+                if isinstance(read, ReadRows)
+                and read not in tables
+                and serves(side, read, source, target)
             ]
             if asked:
                 tables.update(dict.fromkeys(asked, export(side, asked, records)))

@@ -38,7 +38,9 @@ def rich_table(table: Table) -> RichTable:
     drawn = RichTable(title=escape(table.title), title_justify="left", header_style="bold")
     for number, column in enumerate(table.columns):
         cells = [row[number] for row in table.rows]
-        numeric = number > 0 and all(cell.rstrip(" %").replace(".", "").isdigit() or not cell for cell in cells)
+        numeric = number > 0 and all(
+            cell.rstrip(" %").replace(".", "").isdigit() or not cell for cell in cells
+        )
         drawn.add_column(escape(column), justify="right" if numeric else "left")
     for row in table.rows:
         drawn.add_row(*(escape(cell) for cell in row))

@@ -16,11 +16,15 @@ from redcap_jobs.cli import EXIT_CODES
     help="Where study file, .env and state go; by default a new temporary folder.",
 )
 @click.option(
-    "--participants", type=click.IntRange(20, 5000), default=850, show_default=True, help="How many."
+    "--participants",
+    type=click.IntRange(20, 5000),
+    default=850,
+    show_default=True,
+    help="How many.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Which made-up study.")
 def command(folder: Path | None, participants: int, seed: int) -> None:
-    """Run everything on a local sandbox, twice, and say what to type next.
+    r"""Run everything on a local sandbox, twice, and say what to type next.
 
     Starts a REDCap look-alike on this machine with a made-up study, computes the visit windows of
     all participants, writes them back, and does it again to show that nothing is left to write.

@@ -15,7 +15,7 @@ from redcap_jobs.commands.options import ENV_FILE
 @click.argument("record")
 @ENV_FILE
 def command(study: Path, record: str, env_file: Path | None) -> None:
-    """Say what the jobs last decided about RECORD of STUDY, since when, and why.
+    r"""Say what the jobs last decided about RECORD of STUDY, since when, and why.
 
     Reads the state only: REDCap is not asked. A decision is listed with the run that made it;
     it stays until a later run decides otherwise.

@@ -44,7 +44,7 @@ def one_line_to_stderr(outcome: RunOutcome, stream: TextIO | None = None) -> Non
     message = " ".join(outcome.message.split())
     where = f" [run {outcome.run_id}]" if outcome.run_id else ""
     line = f"redcap-jobs {outcome.job}: {outcome.state}: {message}{where}"
-    print(REDACT(line), file=stream or sys.stderr)  # noqa: T201 - this line is the interface to cron
+    print(REDACT(line), file=stream or sys.stderr)
 
 
 NOTIFIERS: tuple[Notifier, ...] = (one_line_to_stderr,)
