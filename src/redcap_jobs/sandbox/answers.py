@@ -1,0 +1,163 @@
+"""What a call is answered with, written as csv, json or xml."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from xml.sax.saxutils import escape
+
+XML_HEAD = '<?xml version="1.0" encoding="UTF-8" ?>'
+
+CONTENT_TYPES = {
+    "json": "application/json; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "xml": "text/xml; charset=utf-8",
+    "text": "text/html; charset=utf-8",
+}
+"""json as recorded in 2018, csv as in redcapAPI issue 297; xml and plain text are our own."""
+
+
+class Answer(Protocol):
+    """Anything that can be written in one of the three formats."""
+
+    def body(self, format_: str) -> tuple[str, str]:
+        """Return the text and its content type."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under column names. Empty, it is an empty body in csv and ``[]`` in json.
+
+    ``root`` is the outer xml element; ``headers`` replaces the column names in csv only.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | int]]
+    root: str = "items"
+    headers: Sequence[str] | None = None
+    delimiter: str = ","
+
+    def body(self, format_: str) -> tuple[str, str]:
+        """Return the table's text and content type."""
+        writers = {"csv": self._csv, "json": self._json, "xml": self._xml}
+        return writers[format_](), CONTENT_TYPES[format_]
+
+    def _csv(self) -> str:
+        if not self.rows:
+            return ""
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
+        writer.writerow(self.headers or self.columns)
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+    def _json(self) -> str:
+        columns = self.columns
+        return json.dumps(
+            [dict(zip(columns, row, strict=True)) for row in self.rows], separators=(",", ":")
+        )
+
+    def _xml(self) -> str:
+        parts = [XML_HEAD, f"<{self.root}>"]
+        for row in self.rows:
+            cells = "".join(
+                xml_cell(column, value) for column, value in zip(self.columns, row, strict=True)
+            )
+            parts.append(f"<item>{cells}</item>")
+        parts.append(f"</{self.root}>")
+        return "\n".join(parts)
+
+
+def xml_cell(name: str, value: str | int) -> str:
+    """Return one element, its text in CDATA as REDCap sends it."""
+    text = str(value).replace("]]>", "]]]]><![CDATA[>")
+    return f"<{name}><![CDATA[{text}]]></{name}>" if text else f"<{name}></{name}>"
+
+
+@dataclass(frozen=True)
+class OneRow:
+    """A single row, written in json as an object instead of a list (``content=project``)."""
+
+    columns: Sequence[str]
+    row: Sequence[str | int]
+
+    def body(self, format_: str) -> tuple[str, str]:
+        """Return the row's text and content type."""
+        if format_ == "json":
+            return json.dumps(dict(zip(self.columns, self.row, strict=True))), CONTENT_TYPES["json"]
+        if format_ == "xml":
+            cells = "".join(map(xml_cell, self.columns, self.row))
+            return f"{XML_HEAD}\n<items>{cells}</items>", CONTENT_TYPES["xml"]
+        return Table(self.columns, [self.row]).body(format_)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A bare text, the same in every format: a version, a record name, a count of deletions."""
+
+    text: str
+
+    def body(self, format_: str) -> tuple[str, str]:  # noqa: ARG002 - the protocol's signature
+        """Return the text as it is."""
+        return self.text, CONTENT_TYPES["text"]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many records an import took in: ``{"count":3}``, ``3``, ``<count>3</count>``."""
+
+    count: int
+
+    def body(self, format_: str) -> tuple[str, str]:
+        """Return the count's text and content type."""
+        texts = {
+            "json": f'{{"count":{self.count}}}',
+            "csv": str(self.count),
+            "xml": f"{XML_HEAD}<count>{self.count}</count>",
+        }
+        return texts[format_], CONTENT_TYPES[format_]
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The names of the records an import took in: ``["4","5"]``, or csv under ``id``."""
+
+    ids: Sequence[str]
+
+    def body(self, format_: str) -> tuple[str, str]:
+        """Return the list's text and content type."""
+        if format_ == "json":
+            return json.dumps(list(self.ids), separators=(",", ":")), CONTENT_TYPES["json"]
+        if format_ == "csv":
+            return "\n".join(["id", *self.ids]), CONTENT_TYPES["csv"]
+        items = "".join(f"<id>{escape(one)}</id>" for one in self.ids)
+        return f"{XML_HEAD}<ids>{items}</ids>", CONTENT_TYPES["xml"]
+
+
+@dataclass(frozen=True)
+class Success:
+    """``{"success":true}``: a background import was taken on."""
+
+    def body(self, format_: str) -> tuple[str, str]:
+        """Return the text and content type."""
+        texts = {
+            "json": '{"success":true}',
+            "csv": "true",
+            "xml": f"{XML_HEAD}<success>true</success>",
+        }
+        return texts[format_], CONTENT_TYPES[format_]
+
+
+def error_body(message: str, format_: str) -> tuple[str, str]:
+    """Return the error envelope: ``ERROR: …``, ``{"error":…}`` or ``<hash><error>…``."""
+    texts = {
+        "json": lambda: json.dumps({"error": message}),
+        "csv": lambda: f"ERROR: {message}",
+        "xml": lambda: f"{XML_HEAD}<hash><error>{escape(message)}</error></hash>",
+    }
+    return texts[format_](), CONTENT_TYPES[format_]

@@ -1,0 +1,100 @@
+"""The table of calls: content and action → the function that answers, and the right it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from redcap_jobs.sandbox import records_delete, records_export, records_import, structure_calls
+from redcap_jobs.sandbox.answers import Answer
+from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.parameters import Parameters, Refusal
+from redcap_jobs.sandbox.project import ApiUser, SandboxProject
+
+Right: TypeAlias = Literal["export", "import", "delete", "none"]
+
+UNKNOWN_USER = "You do not have permissions to use the API"
+NO_CONTENT = 'The value of the parameter "content" is not valid'
+NOT_IMPLEMENTED = "The requested method is not implemented."
+
+MISSING_RIGHT = {
+    "export": "You do not have API Export privileges",
+    "import": "You do not have API Import/Update privileges",
+    "delete": "You do not have Delete Record privileges",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method of the API."""
+
+    answer: Callable[[Context], Answer]
+    right: Right = "export"
+
+
+CALLS: dict[tuple[str, str], Call] = {
+    ("project", "export"): Call(structure_calls.project_info),
+    ("version", "export"): Call(structure_calls.version),
+    ("metadata", "export"): Call(structure_calls.metadata),
+    ("instrument", "export"): Call(structure_calls.instruments),
+    ("exportFieldNames", "export"): Call(structure_calls.export_field_names),
+    ("arm", "export"): Call(structure_calls.arms),
+    ("event", "export"): Call(structure_calls.events),
+    ("formEventMapping", "export"): Call(structure_calls.form_event_mapping),
+    ("repeatingFormsEvents", "export"): Call(structure_calls.repeating_forms_events),
+    ("generateNextRecordName", "export"): Call(structure_calls.next_record_name),
+    ("record", "export"): Call(records_export.export_records),
+    ("record", "import"): Call(records_import.import_records, "import"),
+    ("record", "delete"): Call(records_delete.delete_records, "delete"),
+}
+CONTENTS = frozenset(content for content, _ in CALLS)
+
+
+def action_of(parameters: Parameters) -> str:
+    """Return the action: as named, else import where ``data`` was sent, else export."""
+    named = parameters.text("action")
+    return named or ("import" if parameters.given("data") else "export")
+
+
+def has_right(user: ApiUser, right: Right) -> bool:
+    """Tell whether the token's user may do what the call does."""
+    held = {
+        "export": user.api_export,
+        "import": user.api_import,
+        "delete": user.record_delete,
+        "none": True,
+    }
+    return held[right]
+
+
+def find_call(parameters: Parameters, user: ApiUser) -> Call:
+    """Return the call that was asked for.
+
+    Raises:
+        Refusal: Unknown content (400), unknown action (501), or a missing right (403).
+
+    """
+    content = parameters.text("content")
+    if content not in CONTENTS:
+        raise Refusal(400, NO_CONTENT)
+    call = CALLS.get((content, action_of(parameters)))
+    if call is None:
+        raise Refusal(501, NOT_IMPLEMENTED)
+    if not has_right(user, call.right):
+        raise Refusal(403, MISSING_RIGHT[call.right])
+    return call
+
+
+def find_user(projects: list[SandboxProject], token: str) -> tuple[SandboxProject, ApiUser]:
+    """Return the project and user behind a token.
+
+    Raises:
+        Refusal: Nobody has that token. Recorded servers answer 403 (the help page says 401).
+
+    """
+    for project in projects:
+        user = project.users.get(token)
+        if user is not None:
+            return project, user
+    raise Refusal(403, UNKNOWN_USER)

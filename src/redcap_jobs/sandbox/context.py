@@ -1,0 +1,44 @@
+"""What the function behind a call is given, and where it notes its counts for the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from redcap_jobs.sandbox.parameters import Parameters
+from redcap_jobs.sandbox.project import ApiUser, SandboxProject
+from redcap_jobs.sandbox.structure import Structure
+
+
+@dataclass
+class Counts:
+    """Rows and cells that went out or came in."""
+
+    rows: int = 0
+    cells: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call: its parameters, the project and user behind its token, the server's time.
+
+    ``now`` is naive, in the server's own zone, as REDCap's stamps are.
+    ``refusals_name_event`` writes ``record (event)`` into the first cell of a per-value error, as
+    servers before 2018 and some since do, instead of the plain record name.
+    """
+
+    parameters: Parameters
+    project: SandboxProject
+    user: ApiUser
+    now: datetime
+    refusals_name_event: bool = False
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def structure(self) -> Structure:
+        """Return the project's structure."""
+        return self.project.structure
+
+    def visible(self, record_dag: str) -> bool:
+        """Tell whether the token's user may see a record of that data access group."""
+        return not self.user.dag or self.user.dag == record_dag

@@ -1,0 +1,119 @@
+"""REDCap's bad days, on demand: at a rate, or for the next so many calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from threading import Lock
+
+from redcap_jobs.errors import UsageError
+
+MEMORY_TEXT = (
+    "REDCap ran out of server memory. The request cannot be processed. Please try "
+    "importing/exporting a smaller amount of data."
+)
+UNKNOWN_ERROR_PAGE = (
+    "<!DOCTYPE html>\n<html><head><title>REDCap</title></head><body><p>An unknown error occurred. "
+    "If you have multiple browser tabs of the same REDCap page open, close them and try again."
+    "</p></body></html>"
+)
+MEMORY_PAGE = (
+    "<br />\n<b>Fatal error</b>:  Allowed memory size of 536870912 bytes exhausted<br />\n"
+    f'{{"error":"{MEMORY_TEXT}"}}'
+)
+GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body></body></html>"
+HTML = "text/html; charset=UTF-8"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """An answer that takes the place of the right one."""
+
+    status: int
+    body: str
+    content_type: str = HTML
+
+
+REPLACEMENTS: Mapping[str, Replacement] = {
+    "html-200": Replacement(200, UNKNOWN_ERROR_PAGE),
+    "empty-200": Replacement(200, ""),
+    "empty-500": Replacement(500, ""),
+    "504": Replacement(504, GATEWAY_PAGE),
+    "memory-200": Replacement(200, MEMORY_PAGE),
+    "memory-500": Replacement(500, "ERROR: REDCap ran out of memory!"),
+}
+ALTERATIONS = ("cut-json", "cut-connection", "missing-rows", "slow")
+FAULTS = (*REPLACEMENTS, *ALTERATIONS)
+
+
+@dataclass(frozen=True)
+class FaultRule:
+    """One fault that is switched on.
+
+    ``times`` is how many calls it still strikes; None: each call with probability ``rate``.
+    ``content`` and ``action`` confine it ('' for all). ``after`` lets the call take effect first,
+    so that only the answer is lost. ``seconds`` is how slow ``slow`` is.
+    """
+
+    name: str
+    rate: float = 0.0
+    times: int | None = None
+    content: str = ""
+    action: str = ""
+    after: bool = False
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.name not in FAULTS:
+            raise UsageError(f"no fault {self.name!r}; there are {', '.join(FAULTS)}")
+        if not 0 <= self.rate <= 1:
+            raise UsageError(f"fault {self.name}: a rate lies between 0 and 1, not {self.rate}")
+
+    @property
+    def replacement(self) -> Replacement | None:
+        """Return the answer that takes the right one's place, None for an altered one."""
+        return REPLACEMENTS.get(self.name)
+
+
+class FaultBoard:
+    """The faults that are switched on; calls draw from it in the order in which they come."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._lock = Lock()
+        self._random = Random(seed)  # noqa: S311 - repeatable bad luck, no secret
+        self._rules: list[FaultRule] = []
+
+    def switch_on(self, rule: FaultRule) -> None:
+        """Add a fault; one of the same name and scope is replaced."""
+        scope = (rule.name, rule.content, rule.action)
+        with self._lock:
+            self._rules = [
+                old for old in self._rules if (old.name, old.content, old.action) != scope
+            ]
+            self._rules.append(rule)
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        with self._lock:
+            self._rules.clear()
+
+    def rules(self) -> list[FaultRule]:
+        """Return the faults that are switched on."""
+        with self._lock:
+            return list(self._rules)
+
+    def draw(self, content: str, action: str) -> FaultRule | None:
+        """Return the fault that strikes this call, if any, and count it down."""
+        with self._lock:
+            for place, rule in enumerate(self._rules):
+                if rule.content not in ("", content) or rule.action not in ("", action):
+                    continue
+                if rule.times is None:
+                    if self._random.random() < rule.rate:
+                        return rule
+                elif rule.times > 0:
+                    self._rules[place] = replace(rule, times=rule.times - 1)
+                    return rule
+            self._rules = [rule for rule in self._rules if rule.times is None or rule.times > 0]
+            return None

@@ -1,0 +1,107 @@
+"""Reading imported data: csv, json or xml, flat or EAV, into rows of text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from xml.etree.ElementTree import ParseError
+
+import defusedxml.ElementTree as SafeTree
+from defusedxml.common import DefusedXmlException
+
+from redcap_jobs.sandbox.parameters import Parameters, Refusal
+
+JSON_MALFORMED = (
+    "The data being imported is not formatted correctly. PHP error from JSON decoder: Syntax "
+    "error. The JSON must be in an array, as in [{ ... }]."
+)
+NOT_THAT_FORMAT = "The data is not in the specified format."
+
+KEY_NAMES = ("redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance")
+
+Row = dict[str, str]
+
+
+class NothingImported(Exception):
+    """A JSON object instead of a list: real servers answer 200 and a count of 0."""
+
+
+def read_rows(parameters: Parameters, record_id_field: str) -> list[Row]:
+    """Return the posted data as flat rows under export column names.
+
+    Raises:
+        Refusal: The data are not in the format the call names.
+        NothingImported: A single JSON object was sent.
+
+    """
+    data = parameters.text("data")
+    format_ = parameters.format
+    if format_ == "json":
+        rows = json_rows(data)
+    elif format_ == "csv":
+        rows = csv_rows(data, parameters.text("csvDelimiter", ","))
+    else:
+        rows = xml_rows(data)
+    if parameters.text("type") == "eav":
+        return gathered(rows, record_id_field)
+    return rows
+
+
+def json_rows(data: str) -> list[Row]:
+    """Read a JSON list of objects."""
+    try:
+        parsed = json.loads(data)
+    except ValueError:
+        raise Refusal(400, JSON_MALFORMED) from None
+    if isinstance(parsed, dict):
+        raise NothingImported
+    if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
+        raise Refusal(400, JSON_MALFORMED)
+    return [{str(name): json_text(value) for name, value in row.items()} for row in parsed]
+
+
+def json_text(value: object) -> str:
+    """Return a JSON value as the text that is stored: null is blank, true is 1."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    return value if isinstance(value, str) else str(value)
+
+
+def csv_rows(data: str, delimiter: str) -> list[Row]:
+    """Read csv with a header line; a line with other than its number of cells is no csv."""
+    delimiter = {"tab": "\t"}.get(delimiter, delimiter)
+    reader = csv.reader(io.StringIO(data.removeprefix("\ufeff")), delimiter=delimiter)
+    lines = [line for line in reader if line]
+    if not lines:
+        return []
+    header, *body = lines
+    if any(len(line) != len(header) for line in body):
+        raise Refusal(400, NOT_THAT_FORMAT)
+    return [dict(zip(header, line, strict=True)) for line in body]
+
+
+def xml_rows(data: str) -> list[Row]:
+    """Read ``<records><item><field>value</field>…</item>…</records>``."""
+    try:
+        root = SafeTree.fromstring(data)
+    except (ParseError, DefusedXmlException, ValueError):
+        raise Refusal(400, NOT_THAT_FORMAT) from None
+    return [{cell.tag: cell.text or "" for cell in item} for item in root.iter("item")]
+
+
+def gathered(lines: Sequence[Row], record_id_field: str) -> list[Row]:
+    """Gather EAV lines into one row per record, event and instance, in order of appearance."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for line in lines:
+        if "record" not in line or "field_name" not in line:
+            raise Refusal(400, NOT_THAT_FORMAT)
+        keys = {name: line.get(name, "") for name in KEY_NAMES if name in line}
+        place = (line["record"], *(line.get(name, "") for name in KEY_NAMES))
+        row = rows.setdefault(place, {record_id_field: line["record"], **keys})
+        if line["field_name"] != record_id_field:
+            row[line["field_name"]] = line.get("value", "")
+    return list(rows.values())

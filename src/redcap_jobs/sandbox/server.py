@@ -1,0 +1,230 @@
+"""The HTTP server: one loopback address, one thread per request, its own clock."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from flask import Flask, Response, request
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from redcap_jobs.errors import UsageError
+from redcap_jobs.sandbox.api import Api, Behaviour, Reply, not_found, not_implemented
+from redcap_jobs.sandbox.control import control_blueprint
+from redcap_jobs.sandbox.faults import FaultRule
+from redcap_jobs.sandbox.project import SandboxProject
+from redcap_jobs.sandbox.request_log import RequestEntry
+
+LOOPBACK = "127.0.0.1"
+GZIP_FROM_BYTES = 1000
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Keep connections open as a real server does, and print nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's signature
+        """Print nothing: the request log says what was asked."""
+
+
+class Sandbox:
+    """A running server; use it as a context manager.
+
+    Args:
+        projects: What it serves. Their data live in them, and outlive the server.
+        host: A loopback address.
+        port: 0 for a free one.
+        now: An aware instant at which the server's clock stands still; None: the machine's clock.
+        behaviour: Switches where recorded servers differ.
+
+    Raises:
+        UsageError: ``host`` is reachable from elsewhere, or the port is taken.
+
+    """
+
+    def __init__(
+        self,
+        projects: Sequence[SandboxProject],
+        *,
+        host: str = LOOPBACK,
+        port: int = 0,
+        now: datetime | None = None,
+        behaviour: Behaviour | None = None,
+    ) -> None:
+        refuse_open_address(host)
+        self.api = Api(list(projects), clock_at(now), behaviour or Behaviour())
+        self._host = host
+        self._server = bind(host, port, flask_app(self.api))
+        self._thread = Thread(target=self._server.serve_forever, name="sandbox", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving and free the port; slow answers under way are sent at once."""
+        self.api.stopping.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def wait(self) -> None:
+        """Serve until the server is shut down from another thread."""
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        """Return the port that is served."""
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        """Return the address of the API, as a study file names it."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}/api/"
+
+    @property
+    def control_url(self) -> str:
+        """Return the address of the sandbox's own pages."""
+        return self.url.removesuffix("api/") + "sandbox/"
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """Return variable name → token of each project's first user."""
+        return {project.env_name: project.token for project in self.api.projects}
+
+    @property
+    def requests(self) -> list[RequestEntry]:
+        """Return the calls so far."""
+        return self.api.log.entries()
+
+    def forget_requests(self) -> None:
+        """Empty the log of calls."""
+        self.api.log.clear()
+
+    def project(self, pid: int) -> SandboxProject:
+        """Return a project by its id."""
+        return next(project for project in self.api.projects if project.pid == pid)
+
+    def fault(
+        self,
+        name: str,
+        *,
+        rate: float = 0.0,
+        times: int | None = None,
+        content: str = "",
+        action: str = "",
+        after: bool = False,
+        seconds: float = 1.0,
+    ) -> None:
+        """Switch a fault on, see :class:`~redcap_jobs.sandbox.faults.FaultRule`."""
+        self.api.faults.switch_on(
+            FaultRule(name, rate, times, content, action, after=after, seconds=seconds)
+        )
+
+    def no_faults(self) -> None:
+        """Switch all faults off."""
+        self.api.faults.clear()
+
+
+def refuse_open_address(host: str) -> None:
+    """Refuse an address that other machines could reach: what is served needs no password."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise UsageError(f"the sandbox serves a loopback address only, not {host}; use {LOOPBACK}")
+
+
+def bind(host: str, port: int, app: Flask) -> BaseWSGIServer:
+    """Return a server bound to the address.
+
+    Raises:
+        UsageError: Another program listens there.
+
+    """
+    try:
+        return make_server(host, port, app, threaded=True, request_handler=QuietHandler)
+    except (SystemExit, OSError):
+        raise UsageError(
+            f"port {port} of {host} is in use or not allowed; choose another, or 0 for a free one"
+        ) from None
+
+
+def clock_at(instant: datetime | None) -> Callable[[], datetime]:
+    """Return the server's clock: naive times, frozen at ``instant`` (in its own zone) if given."""
+    if instant is None:
+        return lambda: datetime.now().astimezone().replace(tzinfo=None)
+    if instant.tzinfo is None:
+        raise UsageError("the sandbox's now needs a time zone, e.g. 2026-11-22T12:00:00-05:00")
+    frozen = instant.replace(tzinfo=None)
+    return lambda: frozen
+
+
+def flask_app(api: Api) -> Flask:
+    """Return the application: the API, the control pages, and nothing else."""
+    app = Flask("redcap_jobs.sandbox", static_folder=None)
+    app.config["MAX_FORM_MEMORY_SIZE"] = None  # REDCap takes imports of many megabytes
+    app.register_blueprint(control_blueprint(api))
+
+    @app.before_request
+    def refuse_other_hosts() -> Response | None:
+        """Refuse a name that merely resolves to this machine (a web page's DNS trick)."""
+        host = (request.host.rsplit(":", 1)[0]).strip("[]")
+        return (
+            None if host in {"localhost", "::1"} or host.startswith("127.") else http(not_found())
+        )
+
+    @app.post("/api/")
+    @app.post("/api")
+    def api_call() -> Response:
+        return http(api.reply(request.form.items(multi=True)))
+
+    @app.get("/api/")
+    @app.get("/api")
+    def api_get() -> Response:
+        return http(not_implemented())
+
+    @app.errorhandler(404)
+    def unknown_address(error: Exception) -> Response:  # noqa: ARG001 - Flask's signature
+        return http(not_found())
+
+    return app
+
+
+def http(reply: Reply) -> Response:
+    """Return the response with REDCap's headers, compressed if the client takes it."""
+    response = Response(reply.body, reply.status)
+    response.headers["Content-Type"] = reply.content_type
+    response.headers["Expires"] = "0"
+    response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
+    response.headers["Pragma"] = "no-cache"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["REDCap-Random-Text"] = secrets.token_hex(16)
+    if "gzip" in request.headers.get("Accept-Encoding", "") and len(reply.body) >= GZIP_FROM_BYTES:
+        response.data = gzip.compress(reply.body, compresslevel=3)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+    if reply.cut:
+        whole = response.data
+        response.response = [whole[: len(whole) // 2]]
+        response.headers["Content-Length"] = str(len(whole))
+        response.headers["Connection"] = "close"
+    return response

@@ -1,0 +1,168 @@
+"""The stored values: whole imports or none, and readers that never see half of one.
+
+Rows are dictionaries of non-blank values by export column name; an unticked checkbox is simply not
+stored, as in REDCap. A snapshot is never changed once it is published: a write copies the records
+it touches and publishes a new snapshot under the lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from threading import RLock
+from typing import NamedTuple
+
+
+class RowKey(NamedTuple):
+    """Where a row stands in its record: instance 0 where nothing repeats."""
+
+    event: str = ""
+    instrument: str = ""
+    instance: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its rows, its data access group, and when it was created and changed."""
+
+    rows: Mapping[RowKey, Mapping[str, str]] = field(default_factory=dict)
+    dag: str = ""
+    touched: tuple[datetime, ...] = ()
+
+
+def natural_order(record: str) -> list[tuple[int, int, str]]:
+    """Return a sort key: numbers by value before letters, ``2`` before ``10``, ``A2`` before ``A10``."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.lower())
+        for part in re.split(r"([0-9]+)", record)
+        if part
+    ]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All records at one moment."""
+
+    records: Mapping[str, Record] = field(default_factory=dict)
+
+    @cached_property
+    def ordered(self) -> tuple[str, ...]:
+        """Return the record names in REDCap's order."""
+        return tuple(sorted(self.records, key=natural_order))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of every stored value and group: equal data, equal digest."""
+        total = hashlib.sha256()
+        for name in sorted(self.records):
+            record = self.records[name]
+            rows = [[*key, sorted(values.items())] for key, values in sorted(record.rows.items())]
+            total.update(json.dumps([name, record.dag, rows], ensure_ascii=True).encode())
+        return total.hexdigest()
+
+    def value_count(self) -> int:
+        """Return how many values are stored."""
+        return sum(len(row) for record in self.records.values() for row in record.rows.values())
+
+
+class Draft:
+    """A write in the making: reads see the draft, the world sees nothing until it is published."""
+
+    def __init__(self, base: Snapshot, now: datetime) -> None:
+        self._base = base
+        self._now = now
+        self._rows: dict[str, dict[RowKey, dict[str, str]]] = {}
+        self._dags: dict[str, str] = {}
+        self._deleted: set[str] = set()
+
+    def exists(self, record: str) -> bool:
+        """Tell whether the record exists in this draft."""
+        if record in self._rows:
+            return True
+        return record in self._base.records and record not in self._deleted
+
+    def names(self) -> list[str]:
+        """Return the names of all records in this draft."""
+        kept = [name for name in self._base.records if name not in self._deleted]
+        return kept + [name for name in self._rows if name not in self._base.records]
+
+    def rows(self, record: str) -> Mapping[RowKey, Mapping[str, str]]:
+        """Return a record's rows as the draft has them."""
+        if record in self._rows:
+            return self._rows[record]
+        if record in self._deleted or record not in self._base.records:
+            return {}
+        return self._base.records[record].rows
+
+    def dag(self, record: str) -> str:
+        """Return a record's data access group ('' for none)."""
+        if record in self._dags:
+            return self._dags[record]
+        if record in self._deleted or record not in self._base.records:
+            return ""
+        return self._base.records[record].dag
+
+    def row(self, record: str, key: RowKey) -> dict[str, str]:
+        """Return a row that may be changed; record and row are created where they are missing."""
+        rows = self._own(record)
+        if key not in rows:
+            rows[key] = {}
+        elif record in self._base.records and rows[key] is self._base.records[record].rows.get(key):
+            rows[key] = dict(rows[key])
+        return rows[key]
+
+    def drop_row(self, record: str, key: RowKey) -> None:
+        """Take a row away."""
+        self._own(record).pop(key, None)
+
+    def set_dag(self, record: str, dag: str) -> None:
+        """Move a record to a data access group."""
+        self._own(record)
+        self._dags[record] = dag
+
+    def delete(self, record: str) -> None:
+        """Take a record away."""
+        self._rows.pop(record, None)
+        self._dags.pop(record, None)
+        self._deleted.add(record)
+
+    def _own(self, record: str) -> dict[RowKey, dict[str, str]]:
+        if record not in self._rows:
+            # The inner rows are still the published ones; row() copies the one that changes.
+            self._rows[record] = dict(self.rows(record))  # type: ignore[arg-type]  # see above
+        return self._rows[record]
+
+    def publish(self) -> Snapshot:
+        """Return the snapshot that the draft makes of its base."""
+        if not self._rows and not self._deleted:
+            return self._base
+        records = {
+            name: record for name, record in self._base.records.items() if name not in self._deleted
+        }
+        for name, rows in self._rows.items():
+            before = self._base.records.get(name, Record())
+            records[name] = Record(
+                rows, self._dags.get(name, before.dag), (*before.touched, self._now)
+            )
+        return Snapshot(records)
+
+
+class Store:
+    """The current snapshot, and the lock under which the next one is made."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self.current = Snapshot()
+
+    @contextmanager
+    def writing(self, now: datetime) -> Iterator[Draft]:
+        """Give a draft and publish it at the end; an exception publishes nothing."""
+        with self._lock:
+            draft = Draft(self.current, now)
+            yield draft
+            self.current = draft.publish()

@@ -1,0 +1,166 @@
+"""What a project is made of, apart from its data: forms, fields, arms, events, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from redcap_jobs.sandbox.dictionary import Column, Field, status_column
+
+CLASSIC = ""
+"""The event name of a classic project's rows."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """An instrument: unique name and label."""
+
+    name: str
+    label: str
+    survey: bool = False
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm of a longitudinal project."""
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of one arm. Offsets in days from the anchor; REDCap always has them stored."""
+
+    unique_name: str
+    name: str
+    arm: int
+    day_offset: int = 0
+    offset_min: int = 0
+    offset_max: int = 0
+    label: str = ""
+    event_id: int = 0
+
+
+@dataclass(frozen=True)
+class Dag:
+    """A data access group; ``group_id`` prefixes the record names its users are given."""
+
+    name: str
+    unique_name: str
+    group_id: int
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Everything about a project that the dictionary and the designer decide.
+
+    ``mapping`` holds (event, form) pairs; ``repeating`` maps (event, form) to the custom label,
+    form '' meaning that the whole event repeats and event '' standing for a classic project.
+    """
+
+    fields: tuple[Field, ...]
+    forms: tuple[Form, ...]
+    arms: tuple[Arm, ...] = ()
+    events: tuple[Event, ...] = ()
+    mapping: frozenset[tuple[str, str]] = frozenset()
+    repeating: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    dags: tuple[Dag, ...] = ()
+    missing_data_codes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record_id_field(self) -> str:
+        """Return the first field of the dictionary: it holds the record's name."""
+        return self.fields[0].name
+
+    @property
+    def is_longitudinal(self) -> bool:
+        """Tell whether the project has events."""
+        return bool(self.events)
+
+    @cached_property
+    def field_by_name(self) -> dict[str, Field]:
+        """Return field name → field."""
+        return {one.name: one for one in self.fields}
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Return every export column: per form its fields, its status last."""
+        columns: list[Column] = []
+        for form in self.forms:
+            for one in self.fields:
+                if one.form == form.name:
+                    columns.extend(one.columns)
+            columns.append(status_column(form.name))
+        return tuple(columns)
+
+    @cached_property
+    def column_by_name(self) -> dict[str, Column]:
+        """Return export column name → column."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def form_order(self) -> dict[str, int]:
+        """Return form name → its place in the dictionary."""
+        return {form.name: place for place, form in enumerate(self.forms)}
+
+    @cached_property
+    def event_order(self) -> dict[str, int]:
+        """Return event name → its place; a classic project has the one event ''."""
+        if not self.events:
+            return {CLASSIC: 0}
+        return {event.unique_name: place for place, event in enumerate(self.events)}
+
+    @cached_property
+    def event_by_name(self) -> dict[str, Event]:
+        """Return unique event name → event; empty for a classic project."""
+        return {event.unique_name: event for event in self.events}
+
+    @cached_property
+    def dag_by_unique_name(self) -> dict[str, Dag]:
+        """Return unique group name → group."""
+        return {dag.unique_name: dag for dag in self.dags}
+
+    def forms_on(self, event: str) -> tuple[str, ...]:
+        """Return the forms designated for an event, in dictionary order."""
+        if not self.is_longitudinal:
+            return tuple(form.name for form in self.forms)
+        return tuple(form.name for form in self.forms if (event, form.name) in self.mapping)
+
+    def repeats(self, event: str, form: str) -> bool:
+        """Tell whether ``form`` is a repeating instrument on ``event``."""
+        return bool(form) and (event, form) in self.repeating
+
+    def event_repeats(self, event: str) -> bool:
+        """Tell whether the whole event repeats."""
+        return (event, "") in self.repeating
+
+    def forms_on_row(self, event: str, instrument: str) -> frozenset[str]:
+        """Return the forms whose values a row may hold.
+
+        A repeating instrument's row holds that form only; every other row holds the forms of the
+        event that do not repeat there by themselves.
+        """
+        if instrument:
+            return frozenset({instrument})
+        return frozenset(form for form in self.forms_on(event) if not self.repeats(event, form))
+
+    def event_label(self, event: str) -> str:
+        """Return the name people see: ``Screening (Arm 1: Drug A)``, the arm only if several."""
+        found = self.event_by_name[event]
+        if len(self.arms) < 2:
+            return found.name
+        arm = next(arm.name for arm in self.arms if arm.number == found.arm)
+        return f"{found.name} (Arm {found.arm}: {arm})"
+
+    def used_arms(self) -> tuple[Arm, ...]:
+        """Return the arms that have events: REDCap does not show the others."""
+        with_events = {event.arm for event in self.events}
+        return tuple(arm for arm in self.arms if arm.number in with_events)
+
+
+def forms_from_fields(fields: Iterable[Field], labels: Mapping[str, str]) -> tuple[Form, ...]:
+    """Return the forms in the order in which the dictionary first names them."""
+    seen = dict.fromkeys(one.form for one in fields)
+    return tuple(Form(name, labels.get(name, name)) for name in seen)
