@@ -290,12 +290,23 @@ class Study(Part):
     limits: Limits = Limits()
 
     _path: Path = PrivateAttr(default=Path("study.toml"))
+    _written: Mapping[str, Any] = PrivateAttr(default_factory=dict)
     _sha256: str = PrivateAttr(default="")
+
+    def read_from(self, path: Path, written: Mapping[str, Any], sha256: str) -> Study:
+        """Note where the study was read from: the loader's last step."""
+        self._path, self._written, self._sha256 = path, written, sha256
+        return self
 
     @property
     def path(self) -> Path:
         """The file it was read from, as it was named."""
         return self._path
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """The parsed file before the defaults were laid under the visits."""
+        return self._written
 
     @property
     def sha256(self) -> str:

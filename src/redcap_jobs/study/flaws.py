@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
@@ -18,11 +18,12 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Flaw:
-    """What is wrong at a key path, and how to mend it."""
+    """What is wrong at a key path, and how to mend it; a warning stops nothing."""
 
     path: KeyPath
     what: str
     hint: str = ""
+    warning: bool = False
 
 
 def written_path(path: KeyPath) -> str:
@@ -33,9 +34,35 @@ def written_path(path: KeyPath) -> str:
     return text
 
 
-def in_file_order(flaws: Iterable[Flaw], raw: Mapping[str, Any]) -> list[Flaw]:
-    """Sort flaws by where they stand in the file; a missing key stands at its table's end."""
-    return sorted(flaws, key=lambda flaw: position(flaw.path, raw))
+def in_file_order(flaws: Iterable[Flaw], written: Mapping[str, Any]) -> list[Flaw]:
+    """Sort flaws by where they stand in the parsed file, each told once.
+
+    A missing key stands at its table's end. What a visit has from ``[defaults.visits]`` stands
+    there, so that one mistake in the defaults is told once and not once per visit.
+    """
+    told_once = dict.fromkeys(to_defaults(flaw, written) for flaw in flaws)
+    return sorted(told_once, key=lambda flaw: position(flaw.path, written))
+
+
+def to_defaults(flaw: Flaw, written: Mapping[str, Any]) -> Flaw:
+    """Point a flaw at ``defaults.visits`` where the visit has the broken key from there."""
+    match flaw.path:
+        case ("visits", int() as index, *steps) if steps:
+            own = steps_found(step_into(written.get("visits"), index), steps)
+            if steps_found(step_into(written.get("defaults"), "visits"), steps) > own:
+                return replace(flaw, path=("defaults", "visits", *steps))
+    return flaw
+
+
+def steps_found(table: object, steps: Iterable[str | int]) -> int:
+    """Return how many steps of a key path lead somewhere."""
+    found = 0
+    for step in steps:
+        table = step_into(table, step)
+        if table is None:
+            break
+        found += 1
+    return found
 
 
 def position(path: KeyPath, raw: object) -> list[int]:

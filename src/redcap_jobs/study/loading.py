@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from redcap_jobs.errors import Finding, StudyFileError
 from redcap_jobs.notify.logs import TOKEN
 from redcap_jobs.study.config import FORMAT, Study
-from redcap_jobs.study.flaws import Flaw, flaws_of, in_file_order, step_into, written_path
+from redcap_jobs.study.flaws import Flaw, flaws_of, in_file_order, written_path
 from redcap_jobs.study.nearest import did_you_mean
 from redcap_jobs.study.rules import broken_rules
 from redcap_jobs.study.salvage import salvage
@@ -79,9 +79,7 @@ def study_from_bytes(content: bytes, path: Path) -> Study:
     study, findings = read_study(text, path)
     if secrets or study is None:
         raise StudyFileError([*secrets, *(without_secrets(each) for each in findings)])
-    study._path = path  # noqa: SLF001 - the loader alone sets it
-    study._sha256 = hashlib.sha256(content).hexdigest()  # noqa: SLF001 - the loader alone sets it
-    return study
+    return study.read_from(path, tomllib.loads(text), hashlib.sha256(content).hexdigest())
 
 
 def read_study(text: str, path: Path) -> tuple[Study | None, list[Finding]]:
@@ -95,10 +93,9 @@ def read_study(text: str, path: Path) -> tuple[Study | None, list[Finding]]:
         what = f"format {version} is newer than this release, which knows format {FORMAT}"
         return None, [Finding(f"{path}: format", what, "update redcap-jobs")]
     study, flaws = judge(with_defaults(raw))
-    told_of = list(dict.fromkeys(to_defaults(flaw, raw) for flaw in flaws))
     return study, [
         Finding(f"{path}: {written_path(flaw.path)}", flaw.what, flaw.hint)
-        for flaw in in_file_order(told_of, raw)
+        for flaw in in_file_order(flaws, raw)
     ]
 
 
@@ -147,27 +144,6 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(under.get("write"), dict) and isinstance(over.get("write"), dict):
         merged["write"] = {**under["write"], **over["write"]}
     return merged
-
-
-def to_defaults(flaw: Flaw, raw: Mapping[str, Any]) -> Flaw:
-    """Point a flaw at ``defaults.visits`` where the visit has the broken key from there."""
-    if len(flaw.path) < 3 or flaw.path[0] != "visits":
-        return flaw
-    _, index, *steps = flaw.path
-    own = steps_found(raw["visits"][index], steps)
-    shared = steps_found(raw.get("defaults", {}).get("visits"), steps)
-    if shared > own:
-        return Flaw(("defaults", "visits", *steps), flaw.what, flaw.hint)
-    return flaw
-
-
-def steps_found(table: object, steps: list[str | int]) -> int:
-    """Return how many steps of a key path lead somewhere."""
-    for count, step in enumerate(steps):
-        table = step_into(table, step)
-        if table is None:
-            return count
-    return len(steps)
 
 
 def lines_with_secrets(text: str) -> Iterator[int]:

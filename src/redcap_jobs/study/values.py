@@ -61,7 +61,7 @@ def to_condition(written: object) -> Condition:
     try:
         return Condition(written, parse(written))
     except LogicSyntaxError as error:
-        raise problem(plain_syntax_message(error)) from error
+        raise problem(error.findings[0].what) from error
 
 
 def to_references(written: object) -> tuple[Reference, ...]:
@@ -81,7 +81,7 @@ def to_reference(written: object) -> Reference:
     try:
         return parse_reference(written)
     except LogicSyntaxError as error:
-        raise problem(plain_syntax_message(error)) from error
+        raise problem(error.findings[0].what) from error
 
 
 def to_output(written: object) -> tuple[Reference, ...]:
@@ -92,12 +92,6 @@ def to_output(written: object) -> tuple[Reference, ...]:
     if references[0].code is not None:
         raise problem("a value cannot be written to a checkbox")
     return references
-
-
-def plain_syntax_message(error: LogicSyntaxError) -> str:
-    """Return the parser's message alone, without the place that the study file adds itself."""
-    findings = getattr(error, "findings", ())
-    return findings[0].what if findings else str(error)
 
 
 def to_place(written: object) -> EventPlace | RepeatPlace:

@@ -1,0 +1,142 @@
+"""Whether every field that a study file names exists, stands where it is looked for, and fits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from redcap_jobs.redcap.logic import SMART_EVENTS
+from redcap_jobs.redcap.project import Field, Project
+from redcap_jobs.redcap.records import EventPlace, RepeatPlace
+from redcap_jobs.study.check_types import choice_flaws, type_flaws
+from redcap_jobs.study.config import Study
+from redcap_jobs.study.flaws import Flaw
+from redcap_jobs.study.nearest import did_you_mean
+from redcap_jobs.study.uses import FieldUse, conditions, fields
+
+
+def field_flaws(
+    study: Study, project: Project, misplaced: Collection[str | int] = ()
+) -> Iterator[Flaw]:
+    """Yield what is wrong with the fields named anywhere in the study file.
+
+    ``misplaced`` are the positions of visits whose own place is wrong already: where their fields
+    stand cannot be judged.
+    """
+    for use in fields(study):
+        field = project.fields.get(use.reference.field)
+        if field is None:
+            yield unknown_field(use, project)
+            continue
+        if use.own is None or use.reference.event or use.path[1] not in misplaced:
+            yield from location_flaws(use, field, project)
+        yield from type_flaws(use, field, study)
+    for condition in conditions(study):
+        yield from choice_flaws(condition, project)
+
+
+def unknown_field(use: FieldUse, project: Project) -> Flaw:
+    """Say which field or instrument does not exist, and which comes nearest."""
+    name = use.reference.field
+    if use.role == "done_form":
+        form = name.removesuffix("_complete")
+        return Flaw(use.path, f'no instrument "{form}"', did_you_mean(form, project.forms))
+    what = f'no field "{name}" in the data dictionary'
+    return Flaw(use.path, what, did_you_mean(name, project.fields))
+
+
+def location_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
+    """Yield why a field is not where the reference looks for it."""
+    event = use.reference.event
+    if not project.is_longitudinal:
+        yield from classic_flaws(use, field, project)
+    elif event in SMART_EVENTS:
+        yield from smart_event_flaws(use, field, project)
+    elif event is not None:
+        yield from named_event_flaws(use, field, project)
+    else:
+        yield from own_event_flaws(use, field, project)
+
+
+def classic_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
+    """Judge a reference in a project without events."""
+    if use.reference.event is not None:
+        what = f"names event {use.reference.event}, but the project has no events"
+        yield Flaw(use.path, what, f'write "[{use.reference.field}]"')
+        return
+    own_form = use.own.form if isinstance(use.own, RepeatPlace) else None
+    repeats = ("", field.form) in project.repeating
+    if repeats and field.form != own_form and use.reference.instance is None:
+        what = f"{on_form(field)} repeats, and nothing says which instance is meant"
+        yield Flaw(use.path, what)
+    elif use.written and own_form is not None and field.form != own_form:
+        what = f'{on_form(field)}, but the visit is an instance of "{own_form}"'
+        yield Flaw(use.path, what, f'move the field to "{own_form}"')
+
+
+def named_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
+    """Judge a reference that names its event."""
+    event = str(use.reference.event)
+    names = [each.unique_name for each in project.events]
+    if event not in names:
+        yield Flaw(use.path, f'no event "{event}"', did_you_mean(event, names))
+        return
+    events = project.events_of_field(field.name)
+    if event not in events:
+        yield Flaw(use.path, f"{on_form(field)} is not on event {event}", is_on(events))
+    elif repeats_on(project, event, field) and use.reference.instance is None:
+        yield Flaw(use.path, f"{on_form(field)} repeats on {event}; no instance is named")
+
+
+def smart_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
+    """Judge ``[first-event-name]`` and ``[last-event-name]`` in every arm that may be meant."""
+    place = {"first-event-name": 0, "last-event-name": -1}.get(str(use.reference.event))
+    if place is None:
+        return
+    events = project.events_of_field(field.name)
+    for arm in arms_meant(use, project):
+        event = [each.unique_name for each in project.events if each.arm == arm][place]
+        if event not in events:
+            what = f"{on_form(field)} is not on {event}, the {use.reference.event} of arm {arm}"
+            yield Flaw(use.path, what, is_on(events))
+
+
+def own_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
+    """Judge a reference without an event: the visit's own, else the only one that has the field."""
+    events = project.events_of_field(field.name)
+    own = use.own.events if isinstance(use.own, EventPlace) else ()
+    known = {each.unique_name for each in project.events}
+    lacking = [event for event in own if event in known and event not in events]
+    if (own and len(lacking) < len(own)) or (own and use.written):
+        for event in lacking:
+            what = f"{on_form(field)} is not on event {event}"
+            yield Flaw(use.path, what, f'designate "{field.form}" for it in REDCap')
+        return
+    for arm in arms_meant(use, project):
+        in_arm = [event for event in events if project.arm_of(event) == arm]
+        if len(in_arm) != 1:
+            one = f'write "[{(in_arm or ["event"])[0]}][{use.reference.field}]"'
+            many = f"{on_form(field)} is on {len(in_arm)} events of arm {arm}"
+            yield Flaw(use.path, f"{many}; which one is not said", one)
+            return
+
+
+def arms_meant(use: FieldUse, project: Project) -> list[int]:
+    """Return the arms a use may concern: those of the visit's events, else all."""
+    arms = {event.unique_name: event.arm for event in project.events}
+    own = use.own.events if isinstance(use.own, EventPlace) else ()
+    return sorted({arms[event] for event in own if event in arms} or set(arms.values()))
+
+
+def repeats_on(project: Project, event: str, field: Field) -> bool:
+    """Tell whether a field's form, or the whole event, repeats."""
+    return bool({(event, field.form), (event, "")} & project.repeating)
+
+
+def on_form(field: Field) -> str:
+    """Name a field with its instrument."""
+    return f'"{field.name}" (instrument "{field.form}")'
+
+
+def is_on(events: tuple[str, ...]) -> str:
+    """Say where a field is instead."""
+    return f"it is on {', '.join(events)}" if events else "its instrument is on no event"

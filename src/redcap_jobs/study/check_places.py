@@ -1,0 +1,96 @@
+"""Whether the arms, events and instances that a study file names exist in the project."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from redcap_jobs.redcap.project import Event, Project
+from redcap_jobs.redcap.records import EventPlace, RepeatPlace
+from redcap_jobs.study.config import Study, Visit
+from redcap_jobs.study.flaws import Flaw
+from redcap_jobs.study.nearest import did_you_mean
+
+
+def arm_flaws(study: Study, project: Project) -> Iterator[Flaw]:
+    """Yield the arms whose number the project does not have."""
+    numbers = sorted({event.arm for event in project.events}) or [1]
+    for name, arm in study.arms.items():
+        if arm.number not in numbers:
+            known = ", ".join(str(number) for number in numbers)
+            yield Flaw(
+                ("arms", name, "number"), f"the project has no arm {arm.number}", f"known: {known}"
+            )
+
+
+def place_flaws(study: Study, project: Project) -> Iterator[Flaw]:
+    """Yield what is wrong with where visits stand, and with targets taken from REDCap."""
+    for index, visit in enumerate(study.visits):
+        if isinstance(visit.at, EventPlace):
+            yield from event_place_flaws(index, visit.at, project)
+        else:
+            yield from repeat_place_flaws(index, visit.at, project)
+        if visit.target == "redcap":
+            yield from offset_flaws(index, visit, project)
+
+
+def event_place_flaws(index: int, place: EventPlace, project: Project) -> Iterator[Flaw]:
+    """Yield events that do not exist, two in one arm, and arms that have none."""
+    at = ("visits", index, "at")
+    if not project.is_longitudinal:
+        hint = 'a visit is an instance of a repeating form: { form = "visit", instance = 1 }'
+        yield Flaw(at, "the project has no events", hint)
+        return
+    by_name = {event.unique_name: event for event in project.events}
+    unknown = [name for name in place.events if name not in by_name]
+    for name in unknown:
+        yield Flaw(at, f'no event "{name}"', did_you_mean(name, by_name))
+    arms = Counter(by_name[name].arm for name in place.events if name in by_name)
+    for arm, count in arms.items():
+        if count > 1:
+            yield Flaw(at, f"{count} events of arm {arm}: a visit is one event per arm")
+    lacking = sorted({event.arm for event in project.events} - set(arms))
+    if lacking and not unknown:
+        named = ", ".join(str(arm) for arm in lacking)
+        what = f"no event of arm {named}: records of that arm do not have this visit"
+        yield Flaw(at, what, warning=True)
+
+
+def repeat_place_flaws(index: int, place: RepeatPlace, project: Project) -> Iterator[Flaw]:
+    """Yield forms that do not exist or do not repeat."""
+    at = ("visits", index, "at")
+    if project.is_longitudinal:
+        hint = 'name the visit\'s event, or one event per arm: ["month_2_arm_1", "month_2_arm_2"]'
+        yield Flaw(at, "the project is longitudinal: its visits are events", hint)
+    elif place.form not in project.forms:
+        yield Flaw(at, f'no instrument "{place.form}"', did_you_mean(place.form, project.forms))
+    elif ("", place.form) not in project.repeating:
+        yield Flaw(at, f'instrument "{place.form}" is not a repeating instrument')
+
+
+def offset_flaws(index: int, visit: Visit, project: Project) -> Iterator[Flaw]:
+    """Yield why a target cannot come from REDCap's own event offsets, or should be looked at."""
+    at = ("visits", index, "target")
+    own = (
+        'write target = { months = N } or { days = N }, or turn on Scheduling under "Main settings"'
+    )
+    if not isinstance(visit.at, EventPlace) or not project.is_longitudinal:
+        yield Flaw(at, "only events have offsets in REDCap", "write target = { days = N }")
+        return
+    if not project.info.scheduling_enabled:
+        what = "the project's Scheduling module is off, so REDCap gives no event offsets"
+        yield Flaw(at, what, own)
+        return
+    for event in project.events:
+        if event.unique_name in visit.at.events:
+            yield from event_offset_flaws(index, event, own)
+
+
+def event_offset_flaws(index: int, event: Event, hint: str) -> Iterator[Flaw]:
+    """Yield a missing offset, and one that is negative: REDCap keeps widths as positive days."""
+    at = ("visits", index, "target")
+    if event.day_offset is None or event.offset_min is None or event.offset_max is None:
+        yield Flaw(at, f"REDCap gives no offset for event {event.unique_name}", hint)
+    elif event.offset_min < 0 or event.offset_max < 0:
+        what = f"event {event.unique_name} has a negative offset; its number of days is taken"
+        yield Flaw(at, what, "REDCap counts days before and after as positive", warning=True)

@@ -1,0 +1,82 @@
+"""A small project written as a table, and the study file that fits it without a finding."""
+
+from dataclasses import replace
+
+import pytest
+
+from redcap_jobs.redcap.project import Event, Project, ProjectInfo, parse_fields
+
+DICTIONARY = """
+form      field             type      validation            choices
+enrol     record_id         text      -                     -
+enrol     anchor_date       text      date_mdy              -
+enrol     consent           checkbox  -                     1, Study | 2, Exam | 3, Texts
+enrol     group             radio     -                     1, Drug | 2, Placebo
+enrol     off_study         yesno     -                     -
+enrol     off_date          text      date_ymd              -
+enrol     photo             file      -                     -
+enrol     vt_pending        text      -                     -
+visit     visit_date        text      date_ymd              -
+visit     visit_note        notes     -                     -
+visit     missed            yesno     -                     -
+visit     season            calc      -                     month([visit_date])
+track     vt_target         text      date_ymd              -
+track     vt_opens          text      date_ymd              -
+track     vt_state          text      -                     -
+track     vt_days           text      integer               -
+track     vt_stamp          text      datetime_seconds_ymd  -
+track     vt_choice         dropdown  -                     open, Open | missed, Missed
+"""
+EVENTS = "baseline_arm_1 month_1_arm_1 month_2_arm_1 baseline_arm_2 month_1_arm_2 month_2_arm_2"
+
+
+def dictionary(table: str) -> list[dict[str, str]]:
+    """Read an aligned table: columns are split at two spaces or more, ``-`` is blank."""
+    names = (
+        "form_name",
+        "field_name",
+        "field_type",
+        "text_validation_type_or_show_slider_number",
+        "select_choices_or_calculations",
+    )
+    lines = table.strip().splitlines()[1:]
+    rows = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+    blank = {"-": ""}
+    return [dict(zip(names, [blank.get(cell, cell) for cell in row], strict=True)) for row in rows]
+
+
+INFO = ProjectInfo(
+    project_id=7,
+    title="Snow",
+    in_production=True,
+    is_longitudinal=True,
+    has_repeating=False,
+    scheduling_enabled=False,
+    surveys_enabled=False,
+    record_autonumbering=False,
+    missing_data_codes={"-99": "Refused"},
+)
+
+
+@pytest.fixture
+def project() -> Project:
+    """Return two arms of three events; ``enrol`` on the first only, ``visit`` and ``track`` on all."""
+    events = tuple(
+        Event(
+            name, name.split("_arm_")[0], int(name[-1]), day_offset=30, offset_min=7, offset_max=7
+        )
+        for name in EVENTS.split()
+    )
+    forms = {(event.unique_name, form) for event in events for form in ("visit", "track")}
+    forms |= {("baseline_arm_1", "enrol"), ("baseline_arm_2", "enrol")}
+    return Project(INFO, parse_fields(dictionary(DICTIONARY)), events, frozenset(forms))
+
+
+@pytest.fixture
+def classic_project() -> Project:
+    """Return the same fields without events; ``visit`` repeats."""
+    return Project(
+        replace(INFO, is_longitudinal=False, has_repeating=True),
+        parse_fields(dictionary(DICTIONARY.replace("track  ", "visit  "))),
+        repeating=frozenset({("", "visit")}),
+    )

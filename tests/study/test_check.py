@@ -1,0 +1,480 @@
+"""A study file against a project: every name, place and type that does not fit is one line."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from redcap_jobs.redcap.project import Project
+from redcap_jobs.study.check import check_against, check_identity, check_sites
+from redcap_jobs.study.config import Study
+from redcap_jobs.study.loading import study_from_bytes
+
+GOOD = """\
+format = 1
+[study]
+id = "snow"
+name = "Snow"
+time_zone = "America/Los_Angeles"
+[redcap]
+url = "https://redcap.example.edu/api/"
+[redcap.projects.REDCAP_API_SNOW]
+project_id = 7
+role = "production"
+in_production = true
+[arms.drug]
+number = 1
+when = "[first-event-name][group] = '1'"
+[arms.placebo]
+number = 2
+when = "[first-event-name][group] = '2'"
+[participants]
+who = "[first-event-name][consent(1)] = '1'"
+[participants.anchors]
+baseline = "[first-event-name][anchor_date]"
+[[participants.off_study]]
+when = "[off_study] = '1'"
+from = "off_date"
+[participants.write]
+pending_visit = "[first-event-name][vt_pending]"
+[defaults.visits]
+anchor = "baseline"
+done_on = "visit_date"
+done_form = "visit"
+missed = "[missed] = '1'"
+[defaults.visits.write]
+target = "vt_target"
+opens = "vt_opens"
+state = "vt_state"
+days_from_target = "vt_days"
+stamp = "vt_stamp"
+[[visits]]
+id = "m1"
+name = "Month 1"
+at = ["month_1_arm_1", "month_1_arm_2"]
+target = { months = 1 }
+windows = [{ early = 7, late = 7 }]
+[[visits]]
+id = "m2"
+name = "Month 2"
+at = ["month_2_arm_1", "month_2_arm_2"]
+target = { months = 2 }
+windows = [{ early = 7, late = 7 }]
+"""
+
+
+def read(text: str) -> Study:
+    return study_from_bytes(text.encode(), Path("study.toml"))
+
+
+def told(text: str, project: Project) -> list[str]:
+    return [str(finding) for finding in check_against(read(text), project)]
+
+
+def test_the_fitting_file_has_no_findings(project: Project) -> None:
+    """The file that all the tests below break fits its project."""
+    assert told(GOOD, project) == []
+
+
+MISFITS = [
+    (
+        "a field that does not exist, told once for all visits",
+        ('done_on = "visit_date"', 'done_on = "visit_dat"'),
+        [
+            (
+                'defaults.visits.done_on: no field "visit_dat" in the data dictionary; '
+                'did you mean "visit_date"?'
+            )
+        ],
+    ),
+    (
+        "an instrument that does not exist",
+        ('done_form = "visit"', 'done_form = "visits"'),
+        ['defaults.visits.done_form: no instrument "visits"; did you mean "visit"?'],
+    ),
+    (
+        "a field of a condition that does not exist",
+        ("[missed] = '1'", "[mised] = '1'"),
+        ['defaults.visits.missed: no field "mised" in the data dictionary; did you mean "missed"?'],
+    ),
+    (
+        "an event that does not exist",
+        ('"month_2_arm_2"', '"month_22_arm_2"'),
+        ['visits[1].at: no event "month_22_arm_2"; did you mean "month_2_arm_2"?'],
+    ),
+    (
+        "two events of one arm",
+        ('"month_2_arm_2"', '"baseline_arm_1", "month_2_arm_2"'),
+        ["visits[1].at: 2 events of arm 1: a visit is one event per arm"],
+    ),
+    (
+        "an arm without the visit",
+        (', "month_2_arm_2"', ""),
+        [
+            "warning: visits[1].at: no event of arm 2: records of that arm do not have this visit",
+        ],
+    ),
+    (
+        "an arm that does not exist",
+        ("number = 2", "number = 3"),
+        ["arms.placebo.number: the project has no arm 3; known: 1, 2"],
+    ),
+    (
+        "a choice that does not exist",
+        ("[group] = '2'", "[group] = '3'"),
+        [
+            (
+                'warning: arms.placebo.when: compares "group" with "3", which is no choice of it; '
+                "its choices: 1, 2"
+            )
+        ],
+    ),
+    (
+        "a missing-data code is a value like a choice",
+        ("[group] = '2'", "[group] = '-99'"),
+        [],
+    ),
+    (
+        "a checkbox option that does not exist",
+        ("[consent(1)]", "[consent(4)]"),
+        ['participants.who: checkbox "consent" has no choice 4; its choices: 1, 2, 3'],
+    ),
+    (
+        "a checkbox as if it were one value",
+        ("[consent(1)]", "[consent]"),
+        [
+            (
+                'participants.who: "consent" is a checkbox; say which of its choices is meant; such '
+                'as "[consent(1)]"'
+            )
+        ],
+    ),
+    (
+        "a choice of what is no checkbox",
+        ("[group] = '2'", "[group(2)] = '1'"),
+        ['arms.placebo.when: "group" is no checkbox (type radio); write "[group]"'],
+    ),
+    (
+        "an anchor that is no date",
+        ("[anchor_date]", "[group]"),
+        ['participants.anchors.baseline: "group" is no date field (type radio)'],
+    ),
+    (
+        "an anchor without a date validation",
+        ("[first-event-name][anchor_date]", "[first-event-name][record_id]"),
+        [
+            (
+                'participants.anchors.baseline: "record_id" is no date field (no validation); give it '
+                "validation date_ymd"
+            )
+        ],
+    ),
+    (
+        "a calculated date is only looked at askance",
+        ('done_on = "visit_date"', 'done_on = "season"'),
+        [
+            (
+                'warning: defaults.visits.done_on: "season" is calculated; check that it holds a date '
+                "(YYYY-MM-DD)"
+            )
+        ],
+    ),
+    (
+        "a field that is not on the event named",
+        ("[first-event-name][anchor_date]", "[month_1_arm_1][anchor_date]"),
+        [
+            (
+                'participants.anchors.baseline: "anchor_date" (instrument "enrol") is not on event '
+                "month_1_arm_1; it is on baseline_arm_1, baseline_arm_2"
+            )
+        ],
+    ),
+    (
+        "a field that is not on the last event of any arm",
+        ("[first-event-name][anchor_date]", "[last-event-name][anchor_date]"),
+        [
+            'participants.anchors.baseline: "anchor_date" (instrument "enrol") is not on '
+            f"month_2_arm_{arm}, the last-event-name of arm {arm}; it is on baseline_arm_1, "
+            "baseline_arm_2"
+            for arm in (1, 2)
+        ],
+    ),
+    (
+        "an event named that does not exist",
+        ("[first-event-name][anchor_date]", "[basline_arm_1][anchor_date]"),
+        [
+            (
+                'participants.anchors.baseline: no event "basline_arm_1"; '
+                'did you mean "baseline_arm_1"?'
+            )
+        ],
+    ),
+    (
+        "a field on several events, and none said",
+        ("[first-event-name][vt_pending]", "vt_state"),
+        [
+            (
+                'participants.write.pending_visit: "vt_state" (instrument "track") is on 3 events of '
+                'arm 1; which one is not said; write "[baseline_arm_1][vt_state]"'
+            )
+        ],
+    ),
+    (
+        "an output that is not on the visit's own event",
+        ('state = "vt_state"', 'state = "vt_pending"'),
+        [
+            f'defaults.visits.write.state: "vt_pending" (instrument "enrol") is not on event '
+            f'{event}; designate "enrol" for it in REDCap'
+            for event in ("month_1_arm_1", "month_1_arm_2", "month_2_arm_1", "month_2_arm_2")
+        ],
+    ),
+    (
+        "an output of the wrong type",
+        ('state = "vt_state"', 'state = "visit_note"'),
+        [
+            (
+                'defaults.visits.write.state: "visit_note" has the wrong type for this (notes); use a '
+                "text field without validation, or a dropdown"
+            )
+        ],
+    ),
+    (
+        "an output of the wrong validation",
+        ('opens = "vt_opens"', 'opens = "vt_choice2"'),
+        [
+            (
+                'defaults.visits.write.opens: no field "vt_choice2" in the data dictionary; '
+                'did you mean "vt_choice"?'
+            )
+        ],
+    ),
+    (
+        "a date written to a whole number",
+        (
+            'opens = "vt_opens"\nstate = "vt_state"\ndays_from_target = "vt_days"',
+            'opens = "vt_days"',
+        ),
+        [
+            (
+                'defaults.visits.write.opens: "vt_days" has the wrong validation for this (integer); '
+                "use a text field with date validation (date_ymd)"
+            )
+        ],
+    ),
+    (
+        "a dropdown that lacks states",
+        ('state = "vt_state"', 'state = "vt_choice"'),
+        [
+            (
+                'defaults.visits.write.state: "vt_choice" lacks choices that will be written: '
+                "not_applicable, completed_in_window, completed_early, completed_late, "
+                "completed_undated, completed_unclassified, missed_recorded, not_applicable_off_study, "
+                "missed_before_off_study, off_study_in_window, not_scheduled, upcoming, overdue; add "
+                "them in REDCap, or use a text field"
+            )
+        ],
+    ),
+    (
+        "a calculated output",
+        ('days_from_target = "vt_days"', 'days_from_target = "season"'),
+        [
+            (
+                'defaults.visits.write.days_from_target: "season" cannot be written (type calc); use '
+                "a text field, best with integer validation"
+            )
+        ],
+    ),
+    (
+        "a target from REDCap without Scheduling",
+        ("target = { months = 1 }", 'target = "redcap"'),
+        [
+            (
+                "visits[0].target: the project's Scheduling module is off, so REDCap gives no event "
+                "offsets; write target = { months = N } or { days = N }, or turn on Scheduling under "
+                '"Main settings"'
+            )
+        ],
+    ),
+    (
+        "an instance in a longitudinal project",
+        ('at = ["month_1_arm_1", "month_1_arm_2"]', 'at = { form = "visit", instance = 1 }'),
+        [
+            (
+                "visits[0].at: the project is longitudinal: its visits are events; name the visit's "
+                'event, or one event per arm: ["month_2_arm_1", "month_2_arm_2"]'
+            ),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [(change, expected) for _, change, expected in MISFITS],
+    ids=[name for name, _, _ in MISFITS],
+)
+def test_one_misfit_gives_exactly_its_own_lines(
+    project: Project, change: tuple[str, str], expected: list[str]
+) -> None:
+    """Each misfit is reported where it stands, errors and warnings told apart."""
+    old, new = change
+    assert old in GOOD
+    warnings = [line.startswith("warning: ") for line in expected]
+    lines = [line.removeprefix("warning: ") for line in expected]
+    assert told(GOOD.replace(old, new, 1), project) == [
+        f"{'warning: ' if warning else ''}study.toml: {line}"
+        for warning, line in zip(warnings, lines, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("offsets", "expected"),
+    [
+        ((30, 7, 7), []),
+        ((0, 0, 0), []),
+        (
+            (30, -7, 7),
+            [
+                f"warning: study.toml: visits[0].target: event month_1_arm_{arm} has a negative "
+                "offset; its number of days is taken; REDCap counts days before and after as "
+                "positive"
+                for arm in (1, 2)
+            ],
+        ),
+        (
+            (None, None, None),
+            [
+                f"study.toml: visits[0].target: REDCap gives no offset for event "
+                f"month_1_arm_{arm}; write target = {{ months = N }} or {{ days = N }}, or turn "
+                'on Scheduling under "Main settings"'
+                for arm in (1, 2)
+            ],
+        ),
+    ],
+)
+def test_targets_from_redcap_need_scheduling_and_offsets(
+    project: Project, offsets: tuple[int | None, ...], expected: list[str]
+) -> None:
+    """With Scheduling on, each of the visit's events has its offsets; absent is not zero."""
+    day, least, most = offsets
+    events = tuple(
+        replace(event, day_offset=day, offset_min=least, offset_max=most)
+        for event in project.events
+    )
+    scheduled = replace(project, info=replace(project.info, scheduling_enabled=True), events=events)
+    assert told(GOOD.replace("target = { months = 1 }", 'target = "redcap"', 1), scheduled) == (
+        expected
+    )
+
+
+CLASSIC = (
+    GOOD.replace('at = ["month_1_arm_1", "month_1_arm_2"]', 'at = { form = "visit", instance = 1 }')
+    .replace('at = ["month_2_arm_1", "month_2_arm_2"]', 'at = { form = "visit", instance = 2 }')
+    .replace("[first-event-name]", "")
+    .replace("number = 2", "number = 1 # two")
+)
+CLASSIC = CLASSIC[: CLASSIC.index("[arms.drug]")] + CLASSIC[CLASSIC.index("[participants]") :]
+
+
+def test_a_classic_projects_visits_are_instances(classic_project: Project) -> None:
+    """Fields of the repeating form are the visit's own; the others stand once per record."""
+    assert told(CLASSIC, classic_project) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            ('form = "visit", instance = 1', 'form = "vist", instance = 1'),
+            ['visits[0].at: no instrument "vist"; did you mean "visit"?'],
+        ),
+        (
+            ('{ form = "visit", instance = 1 }', '"visit"'),
+            [
+                (
+                    "visits[0].at: the project has no events; a visit is an instance of a repeating "
+                    'form: { form = "visit", instance = 1 }'
+                ),
+            ],
+        ),
+        (
+            ('"[anchor_date]"', '"[baseline_arm_1][anchor_date]"'),
+            [
+                (
+                    "participants.anchors.baseline: names event baseline_arm_1, but the project has "
+                    'no events; write "[anchor_date]"'
+                )
+            ],
+        ),
+        (
+            ('"[anchor_date]"', '"visit_date"'),
+            [
+                (
+                    'participants.anchors.baseline: "visit_date" (instrument "visit") repeats, and '
+                    "nothing says which instance is meant"
+                )
+            ],
+        ),
+        (
+            ('opens = "vt_opens"', 'opens = "vt_pending2"'),
+            [
+                (
+                    'defaults.visits.write.opens: no field "vt_pending2" in the data dictionary; did '
+                    'you mean "vt_pending"?'
+                )
+            ],
+        ),
+    ],
+)
+def test_misfits_of_a_classic_project(
+    classic_project: Project, change: tuple[str, str], expected: list[str]
+) -> None:
+    """What does not fit a project without events is said in its own words."""
+    old, new = change
+    assert old in CLASSIC
+    assert told(CLASSIC.replace(old, new, 1), classic_project) == [
+        f"study.toml: {line}" for line in expected
+    ]
+
+
+def test_a_form_that_does_not_repeat_is_no_place_for_instances(classic_project: Project) -> None:
+    """An instance needs a repeating instrument."""
+    project = replace(classic_project, repeating=frozenset())
+    assert told(CLASSIC, project) == [
+        f'study.toml: visits[{index}].at: instrument "visit" is not a repeating instrument'
+        for index in (0, 1)
+    ]
+
+
+def test_the_server_says_which_project_it_is(project: Project) -> None:
+    """Project id and production flag are compared; an undeclared token is named."""
+    study, info = read(GOOD), project.info
+    assert check_identity(study, "REDCAP_API_SNOW", info) == []
+    other = replace(info, project_id=8, in_production=False)
+    assert [str(each) for each in check_identity(study, "REDCAP_API_SNOW", other)] == [
+        (
+            "study.toml: redcap.projects.REDCAP_API_SNOW.project_id: the token opens project 8, not "
+            "7; correct the token or the file"
+        ),
+        (
+            "study.toml: redcap.projects.REDCAP_API_SNOW.in_production: the server says project 8 is "
+            "in development; correct whichever is wrong"
+        ),
+    ]
+    assert [str(each) for each in check_identity(study, "REDCAP_API_SNOV", info)] == [
+        (
+            "study.toml: redcap.projects.REDCAP_API_SNOV: is missing: nothing says which project "
+            'REDCAP_API_SNOV belongs to; the server says project 7; did you mean "REDCAP_API_SNOW"?'
+        )
+    ]
+
+
+def test_a_site_without_records_is_a_warning() -> None:
+    """A data access group may be empty, or mistyped: the nearest is named."""
+    study = read(GOOD.replace("[participants]", "[sites.nort]\n[sites.south]\n[participants]", 1))
+    [finding] = check_sites(study, {"north", "south"})
+    assert finding.severity == "warning"
+    assert str(finding) == (
+        "warning: study.toml: sites.nort: no record is in a data access group of that unique "
+        'name; did you mean "north"?'
+    )
