@@ -25,6 +25,7 @@ from redcap_jobs.redcap.logic_values import (
     calculate,
     compare,
 )
+from redcap_jobs.redcap.project import checkbox_column
 
 SMART_EVENTS = (
     "event-name",
@@ -67,14 +68,8 @@ class Reference:
 
     @property
     def column(self) -> str:
-        """Name the column of an export: ``field``, or ``field___code`` of a checkbox option.
-
-        REDCap writes a code there in lower case, with ``_`` for whatever is no letter or digit.
-        """
-        if self.code is None:
-            return self.field
-        plain = (letter if letter.isalnum() else "_" for letter in self.code.lower())
-        return f"{self.field}___{''.join(plain)}"
+        """Name the column of an export: ``field``, or ``field___code`` of a checkbox option."""
+        return self.field if self.code is None else checkbox_column(self.field, self.code)
 
     def __str__(self) -> str:
         event = f"[{self.event}]" if self.event else ""

@@ -1,28 +1,33 @@
-"""Where data stand in a project, and rows turned into columns, one entry per record."""
+"""Rows of a project as columns: where data stand, who is in which arm, what has changed.
+
+:class:`ParticipantView` and :class:`RowView` are what REDCap logic is evaluated over;
+:func:`changed_cells` is what is left to write.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 from redcap_jobs.plan import KEYS
+from redcap_jobs.redcap.record_cells import changed_cells, record_arms
+from redcap_jobs.redcap.record_places import (
+    EventPlace,
+    Place,
+    RepeatPlace,
+    ambiguous,
+    events_meant,
+    needed,
+)
+from redcap_jobs.redcap.record_views import ParticipantView, RowView
 
-__all__ = ["KEYS", "EventPlace", "Place", "RepeatPlace"]
-
-
-@dataclass(frozen=True)
-class EventPlace:
-    """One event, or one event per arm (the record's own arm decides): unique event names."""
-
-    events: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RepeatPlace:
-    """One instance of a repeating instrument in a classic project."""
-
-    form: str
-    instance: int
-
-
-Place: TypeAlias = EventPlace | RepeatPlace
+__all__ = [
+    "KEYS",
+    "EventPlace",
+    "ParticipantView",
+    "Place",
+    "RepeatPlace",
+    "RowView",
+    "ambiguous",
+    "changed_cells",
+    "events_meant",
+    "needed",
+    "record_arms",
+]
