@@ -20,6 +20,7 @@ visit     visit_date        text      date_ymd              -
 visit     visit_note        notes     -                     -
 visit     missed            yesno     -                     -
 visit     season            calc      -                     month([visit_date])
+extra     only_drug         text      date_ymd              -
 track     vt_target         text      date_ymd              -
 track     vt_opens          text      date_ymd              -
 track     vt_state          text      -                     -
@@ -60,7 +61,10 @@ INFO = ProjectInfo(
 
 @pytest.fixture
 def project() -> Project:
-    """Return two arms of three events; ``enrol`` on the first only, ``visit`` and ``track`` on all."""
+    """Return two arms of three events; ``enrol`` on the first only, ``visit`` and ``track`` on all.
+
+    ``extra`` is on one event of the first arm.
+    """
     events = tuple(
         Event(
             name, name.split("_arm_")[0], int(name[-1]), day_offset=30, offset_min=7, offset_max=7
@@ -68,7 +72,7 @@ def project() -> Project:
         for name in EVENTS.split()
     )
     forms = {(event.unique_name, form) for event in events for form in ("visit", "track")}
-    forms |= {("baseline_arm_1", "enrol"), ("baseline_arm_2", "enrol")}
+    forms |= {("baseline_arm_1", "enrol"), ("baseline_arm_2", "enrol"), ("month_1_arm_1", "extra")}
     return Project(INFO, parse_fields(dictionary(DICTIONARY)), events, frozenset(forms))
 
 

@@ -190,14 +190,24 @@ MISFITS = [
         ],
     ),
     (
-        "a field that is not on the last event of any arm",
-        ("[first-event-name][anchor_date]", "[last-event-name][anchor_date]"),
+        "a field that is on no event of one arm",
+        ("[first-event-name][anchor_date]", "[first-event-name][only_drug]"),
         [
-            'participants.anchors.baseline: "anchor_date" (instrument "enrol") is not on '
-            f"month_2_arm_{arm}, the last-event-name of arm {arm}; it is on baseline_arm_1, "
-            "baseline_arm_2"
-            for arm in (1, 2)
+            (
+                'participants.anchors.baseline: "only_drug" (instrument "extra") is on no such event '
+                "of arm 2; it is on month_1_arm_1"
+            )
         ],
+    ),
+    (
+        "the last event that has the instrument is the only one",
+        ("[first-event-name][anchor_date]", "[last-event-name][anchor_date]"),
+        [],
+    ),
+    (
+        "the event itself where there is none",
+        ("[first-event-name][anchor_date]", "[event-name][anchor_date]"),
+        ["participants.anchors.baseline: [event-name] means nothing here; name the event"],
     ),
     (
         "an event named that does not exist",
@@ -214,8 +224,8 @@ MISFITS = [
         ("[first-event-name][vt_pending]", "vt_state"),
         [
             (
-                'participants.write.pending_visit: "vt_state" (instrument "track") is on 3 events of '
-                'arm 1; which one is not said; write "[baseline_arm_1][vt_state]"'
+                'participants.write.pending_visit: "vt_state" (instrument "track") is on several '
+                'events, and which is meant is not said; write "[baseline_arm_1][vt_state]"'
             )
         ],
     ),

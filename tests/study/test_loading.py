@@ -602,3 +602,23 @@ def test_an_unknown_bundled_study_names_the_nearest() -> None:
     """A name that is neither file nor bundled study says both."""
     with pytest.raises(StudyFileError, match=r'ismle: no such file.*did you mean "ismile"\?'):
         load_bundled_or_file("ismle")
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:8071/api/", True),
+        ("http://localhost:8071/api/", True),
+        ("http://[::1]:8071/api/", True),
+        ("https://127.0.0.1.example.edu/api/", False),
+        ("https://redcap.example.edu/api/", False),
+    ],
+)
+def test_only_this_machine_is_loopback(url: str, loopback: bool) -> None:
+    """Plain http is allowed to this machine only, and a name that begins like it is not it."""
+    assert read(GOOD.replace("https://redcap.example.edu/api/", url)).redcap.is_loopback is loopback
+    if not loopback:
+        plain = url.replace("https", "http")
+        assert findings(GOOD.replace("https://redcap.example.edu/api/", plain)) == [
+            "study.toml: redcap.url: http would send the token in the clear; use https"
+        ]

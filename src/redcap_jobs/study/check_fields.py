@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from redcap_jobs.redcap.logic import SMART_EVENTS
 from redcap_jobs.redcap.project import Field, Project
-from redcap_jobs.redcap.records import EventPlace, RepeatPlace
+from redcap_jobs.redcap.records import EventPlace, RepeatPlace, ambiguous, events_meant
 from redcap_jobs.study.check_types import choice_flaws, type_flaws
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw
@@ -88,36 +88,42 @@ def named_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator
 
 
 def smart_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
-    """Judge ``[first-event-name]`` and ``[last-event-name]`` in every arm that may be meant."""
-    place = {"first-event-name": 0, "last-event-name": -1}.get(str(use.reference.event))
-    if place is None:
+    """Judge ``[first-event-name]`` and its like in every arm that may be meant.
+
+    REDCap means the first (or last) of those events of the arm that have the field's instrument.
+    What comes before or after the own event may well not exist; nothing is said of that.
+    """
+    if use.reference.event in {"previous-event-name", "next-event-name"}:
         return
-    events = project.events_of_field(field.name)
+    if use.reference.event == "event-name" and use.own is None:
+        yield Flaw(use.path, "[event-name] means nothing here", "name the event")
+        return
+    meant = events_meant(use.reference, use.own, project)
+    on = project.events_of_field(field.name)
     for arm in arms_meant(use, project):
-        event = [each.unique_name for each in project.events if each.arm == arm][place]
-        if event not in events:
-            what = f"{on_form(field)} is not on {event}, the {use.reference.event} of arm {arm}"
-            yield Flaw(use.path, what, is_on(events))
+        if meant.get(arm) not in on:
+            yield Flaw(use.path, f"{on_form(field)} is on no such event of arm {arm}", is_on(on))
 
 
 def own_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
     """Judge a reference without an event: the visit's own, else the only one that has the field."""
     events = project.events_of_field(field.name)
     own = use.own.events if isinstance(use.own, EventPlace) else ()
-    known = {each.unique_name for each in project.events}
-    lacking = [event for event in own if event in known and event not in events]
-    if (own and len(lacking) < len(own)) or (own and use.written):
+    lacking = [event for event in own if event not in events]
+    if own and (use.written or len(lacking) < len(own)):
         for event in lacking:
             what = f"{on_form(field)} is not on event {event}"
             yield Flaw(use.path, what, f'designate "{field.form}" for it in REDCap')
         return
+    several = ambiguous(use.reference, use.own, project)
+    if several:
+        what = f"{on_form(field)} is on several events, and which is meant is not said"
+        yield Flaw(use.path, what, f'write "[{several[0]}][{use.reference.field}]"')
+        return
+    meant = events_meant(use.reference, use.own, project)
     for arm in arms_meant(use, project):
-        in_arm = [event for event in events if project.arm_of(event) == arm]
-        if len(in_arm) != 1:
-            one = f'write "[{(in_arm or ["event"])[0]}][{use.reference.field}]"'
-            many = f"{on_form(field)} is on {len(in_arm)} events of arm {arm}"
-            yield Flaw(use.path, f"{many}; which one is not said", one)
-            return
+        if arm not in meant:
+            yield Flaw(use.path, f"{on_form(field)} is on no event of arm {arm}", is_on(events))
 
 
 def arms_meant(use: FieldUse, project: Project) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -59,7 +60,6 @@ __all__ = [
 ]
 
 FORMAT = 1
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VISIT_STATES = (
     "not_applicable",
@@ -81,6 +81,14 @@ VISIT_STATES = (
 """Every state of a participant's visit; the state field's choices, if it has any, include these."""
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address means this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def api_address(url: str) -> str:
     """Let an address of REDCap's API pass: https (http only to this machine), ending in /api/."""
     try:
@@ -92,7 +100,7 @@ def api_address(url: str) -> str:
         raise problem("must be the address of REDCap's API, such as https://redcap.../api/")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise problem("must hold nothing but scheme, host and path")
-    if parts.scheme == "http" and host not in LOOPBACK:
+    if parts.scheme == "http" and not is_loopback(host):
         raise problem("http would send the token in the clear", "use https")
     if not parts.path.endswith("/api/"):
         raise problem('must end with "/api/"', "REDCap redirects otherwise, which is refused")
@@ -136,6 +144,11 @@ class Redcap(Part):
 
     url: Annotated[str, AfterValidator(api_address)]
     projects: Annotated[dict[str, ProjectIdentity], AfterValidator(variable_names)]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the server is on this machine: a sandbox."""
+        return is_loopback(urlsplit(self.url).hostname or "")
 
 
 class Arm(Part):
