@@ -141,12 +141,18 @@ class Mail(Action):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one action: the journal's state, the other side's id, its error code."""
+    """What became of one action: the journal's state, the other side's id, its error code.
+
+    ``not_sent`` says that ``code`` is documented to mean that nothing went out and that a new
+    attempt is right. ``reason`` says why an action was withheld or not begun.
+    """
 
     action: Action
     state: Literal["sent", "rejected", "unknown", "withheld", "released"]
     reference: str = ""
     code: str = ""
+    not_sent: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,16 @@ from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import GuardContext, check_pair, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
-from redcap_jobs.plan import Job, Plan
+from redcap_jobs.plan import Inputs, Job, Plan
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from redcap_jobs.executor import Executed
     from redcap_jobs.reading import Side
     from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.state.fingerprint import Fingerprinter
     from redcap_jobs.state.runs import RunState
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
@@ -95,6 +97,7 @@ class Prepared:
     plan: Plan
     source: Side
     target: Side
+    fingerprint: Fingerprinter
     records_read: int
     made_at: datetime
 
@@ -237,7 +240,7 @@ class Run:
     def prepare(self) -> Prepared:
         """Read everything afresh, plan, and pass the plan through the guards."""
         from redcap_jobs.reading import gather, open_side
-        from redcap_jobs.state import decisions, fingerprint, ownership, runs
+        from redcap_jobs.state import fingerprint, ownership, runs
 
         key = fingerprint.Fingerprinter(self.credentials.get(fingerprint.KEY_VARIABLE))
         fingerprint.check_key(self.store, key)
@@ -253,7 +256,7 @@ class Run:
             self.study,
             source,
             target,
-            decisions=lambda: decisions.load_decisions(self.store, self.project, self.job.name),
+            decisions=self.last_decisions,
             fingerprint=key,
             options=self.request.options,
             records=self.request.records,
@@ -270,7 +273,7 @@ class Run:
         )
         plan = guard(self.job.plan(self.study, inputs, self.request.as_of or made_at), context)
         records_read = int(inputs.roster["record"].nunique())
-        return Prepared(plan, source, target, records_read, made_at)
+        return Prepared(plan, source, target, key, records_read, made_at)
 
     def client(self, name: str) -> RedcapClient:
         """Return a client for the project behind one token's name."""
@@ -319,8 +322,30 @@ class Run:
             store=self.store,
             project=self.project,
             run_id=self.run_id,
+            fresh=lambda action: self.read_afresh(prepared, action.record),
         )
         return executor.execute(prepared.plan, self.job, self.study)
+
+    def read_afresh(self, prepared: Prepared, record: str) -> Inputs:
+        """Read again what decides about one record, moments before it is acted on."""
+        from redcap_jobs.reading import gather
+
+        return gather(
+            self.job,
+            self.study,
+            prepared.source,
+            prepared.target,
+            decisions=self.last_decisions,
+            fingerprint=prepared.fingerprint,
+            options=self.request.options,
+            records=[record],
+        )
+
+    def last_decisions(self) -> pd.DataFrame:
+        """Return this job's last decisions on this project."""
+        from redcap_jobs.state.decisions import load_decisions
+
+        return load_decisions(self.store, self.project, self.job.name)
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; problems make it partial and exit 1."""
