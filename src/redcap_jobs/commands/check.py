@@ -1,0 +1,162 @@
+"""``redcap-jobs check``: every mistake of a study file, alone or against the live project."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from redcap_jobs.cli import EXIT_CODES
+from redcap_jobs.commands.options import ENV_FILE, VERBOSE
+from redcap_jobs.errors import CredentialsError, ExitCode, Finding, StudyFileError, UsageError
+
+if TYPE_CHECKING:
+    from redcap_jobs.study.config import Study
+    from redcap_jobs.study.live import Checked
+
+    Show: TypeAlias = Callable[[str, Checked], None]
+
+
+@click.command("check", epilog=EXIT_CODES)
+@click.argument("study")
+@click.option(
+    "--token",
+    metavar="NAME",
+    help="NAME of the variable that holds a token; with it the live project is compared.",
+)
+@ENV_FILE
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people, or for programs.",
+)
+@VERBOSE
+def command(
+    study: str,
+    token: str | None,
+    env_file: Path | None,
+    output: str,
+    verbose: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
+    """Check STUDY: a study file, or the name of a bundled one (ismile).
+
+    Alone, the file's own mistakes are told, all at once. With --token the project is asked as
+    well: is it the one declared, do all fields, events, arms and choices exist and fit; and for
+    every condition how many records are true, false and blank. Nothing is ever written.
+
+    \b
+    Examples:
+      redcap-jobs check study.toml
+      redcap-jobs check study.toml --token REDCAP_API_ISMILE_DEV --env-file .env
+    """  # noqa: D301 - click reads the backspace
+    from redcap_jobs.notify.logs import configure_logging
+    from redcap_jobs.study.credentials import GIVEN_LITERALLY, token_name_is_literal
+
+    configure_logging(verbose=verbose)
+    if token is not None and token_name_is_literal(token):
+        raise UsageError(f"--token: {GIVEN_LITERALLY}")
+    show = show_json if output == "json" else show_text
+    raise click.exceptions.Exit(check(study, token, env_file, show))
+
+
+def check(name_or_path: str, token: str | None, env_file: Path | None, show: Show) -> ExitCode:
+    """Check the file, then with a token the project; show the result and return the exit code."""
+    from redcap_jobs.study.live import Checked
+    from redcap_jobs.study.loading import load_bundled_or_file
+
+    try:
+        study = load_bundled_or_file(name_or_path)
+    except StudyFileError as error:
+        show(name_or_path, Checked(None, error.findings))
+        return ExitCode.SETUP
+    checked = Checked(study) if token is None else ask(study, token, env_file)
+    show(name_or_path, checked)
+    return ExitCode.SETUP if checked.errors else ExitCode.DONE
+
+
+def ask(study: Study, token: str, env_file: Path | None) -> Checked:
+    """Compare a study file with the project behind a token's name."""
+    from redcap_jobs.clock import SystemClock
+    from redcap_jobs.study.credentials import load_credentials
+    from redcap_jobs.study.live import check_live, open_client
+    from redcap_jobs.study.nearest import did_you_mean
+
+    declared = study.redcap.projects
+    if token not in declared:
+        hint = did_you_mean(token, declared)
+        raise CredentialsError(
+            f"{study.path}: no [redcap.projects.{token}], so nothing says which project it opens"
+            + (f"; {hint}" if hint else "")
+        )
+    clock = SystemClock()
+    credentials = load_credentials(env_file)
+    per_minute = study.limits.requests_per_minute
+    with open_client(study.redcap.url, token, credentials, clock, per_minute) as client:
+        return check_live(study, token, client, clock.now())
+
+
+def show_text(name: str, checked: Checked) -> None:
+    """Print findings one per line, the counts of every condition, and a closing line."""
+    from dataclasses import astuple
+
+    from redcap_jobs.plan import Table
+    from redcap_jobs.render import console_for, rich_table
+
+    for finding in checked.findings:
+        click.echo(str(finding))
+    if checked.counts:
+        title = f"Conditions, over {checked.records} records"
+        columns = ("condition", "", "true", "false", "blank", "true on blank")
+        rows = tuple(tuple(str(cell) for cell in astuple(each)) for each in checked.counts)
+        console_for(terminal=sys.stdout.isatty()).print(rich_table(Table(title, columns, rows)))
+    click.echo(closing_line(name, checked))
+
+
+def closing_line(name: str, checked: Checked) -> str:
+    """Say in one line how the check ended and what it covered."""
+    found = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in ((checked.errors, "problem"), (checked.warnings, "warning"))
+        if count
+    ]
+    if checked.info is not None:
+        covered = f"project {checked.info.project_id}, REDCap {checked.version}"
+    else:
+        covered = "the file alone; --token NAME compares it with the project"
+    return f"{name}: {', '.join(found) or 'no problems'} ({covered})"
+
+
+def show_json(name: str, checked: Checked) -> None:
+    """Print the same as one JSON object."""
+    import json
+    from dataclasses import asdict
+
+    def severity(finding: Finding) -> str:
+        return getattr(finding, "severity", "error")
+
+    project = None
+    if checked.info is not None:
+        project = {
+            "project_id": checked.info.project_id,
+            "in_production": checked.info.in_production,
+            "redcap_version": checked.version,
+            "records": checked.records,
+        }
+    result = {
+        "study": name,
+        "sha256": checked.study.sha256 if checked.study else None,
+        "problems": checked.errors,
+        "warnings": checked.warnings,
+        "findings": [
+            {"severity": severity(each), "where": each.where, "what": each.what, "hint": each.hint}
+            for each in checked.findings
+        ],
+        "project": project,
+        "conditions": [asdict(each) for each in checked.counts],
+    }
+    click.echo(json.dumps(result, indent=2, ensure_ascii=False))
