@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from threading import Event
+from threading import Event, Lock
 
 from redcap_jobs.sandbox.answers import CONTENT_TYPES, Answer, Table, error_body
 from redcap_jobs.sandbox.calls import action_of, find_call, find_user
@@ -13,6 +13,7 @@ from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.faults import FaultBoard, FaultRule
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
+from redcap_jobs.sandbox.project_create import answer_super_token
 from redcap_jobs.sandbox.request_log import RequestEntry, RequestLog
 
 
@@ -48,6 +49,9 @@ class Api:
     log: RequestLog = field(default_factory=RequestLog)
     faults: FaultBoard = field(default_factory=FaultBoard)
     stopping: Event = field(default_factory=Event)
+    super_token: str = ""
+    public_url: str = ""
+    creating: Lock = field(default_factory=Lock)
 
     def reply(self, pairs: Iterable[tuple[str, str]]) -> Reply:
         """Answer one posted form, and note it in the log."""
@@ -77,6 +81,10 @@ class Api:
         self, parameters: Parameters, entry: RequestEntry, fault: FaultRule | None
     ) -> tuple[Reply, RequestEntry]:
         try:
+            if self.super_token and parameters.text("token") == self.super_token:
+                with self.creating:
+                    answer = answer_super_token(parameters, self.projects, self.now())
+                return written(answer, parameters, entry.action, fault), entry
             project, user = find_user(self.projects, parameters.text("token"))
             entry = asked_for(replace(entry, pid=project.pid, user=user.username), parameters)
             call = find_call(parameters, user)

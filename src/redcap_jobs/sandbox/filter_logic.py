@@ -1,16 +1,120 @@
-"""``filterLogic``: keep the rows for which an expression of REDCap's logic language is true."""
+"""``filterLogic``: keep the rows for which an expression of REDCap's logic language is true.
+
+The words of a refusal are this sandbox's own, and so is that every row is judged by itself: on the
+row of a repeating instrument, a field of another form is blank.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from redcap_jobs.errors import SetupError
+from redcap_jobs.sandbox.dictionary import Field as SandboxField
+from redcap_jobs.sandbox.dictionary import status_field
 from redcap_jobs.sandbox.parameters import Refusal
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from redcap_jobs.redcap.logic import Expression
+    from redcap_jobs.redcap.project import Field, Project
     from redcap_jobs.sandbox.context import Context
+    from redcap_jobs.sandbox.project import SandboxProject
     from redcap_jobs.sandbox.records_export import ExportRow
 
 
-def matching_rows(context: Context, rows: list[ExportRow]) -> list[ExportRow]:  # noqa: ARG001 - not evaluated yet
-    """Return the rows for which the call's filterLogic is true."""
-    raise Refusal(400, "filterLogic is not evaluated by this sandbox yet")
+def matching_rows(
+    context: Context, rows: Sequence[ExportRow], all_rows: Sequence[ExportRow]
+) -> list[ExportRow]:
+    """Return those of ``rows`` for which the call's filterLogic is true.
+
+    ``all_rows`` are the rows that a reference to another event may read.
+
+    Raises:
+        Refusal: The logic cannot be parsed, or names what the project does not have.
+
+    """
+    import pandas as pd
+
+    from redcap_jobs.redcap.logic import parse
+    from redcap_jobs.redcap.records import RowView
+
+    project = project_view(context.project)
+    try:
+        expression = parse(context.parameters.text("filterLogic"))
+        frame = rows_frame(expression, all_rows, project)
+        now = pd.Series(pd.Timestamp(context.now), index=frame.index).astype("datetime64[s]")
+        view = RowView(frame, project, tuple(project.missing_data_codes), today=now)
+        truths = expression.truth(view)
+    except (SetupError, LookupError) as error:
+        raise Refusal(
+            400, f'The value of the parameter "filterLogic" is not valid: {error}'
+        ) from None
+    kept = {
+        (row.record, row.key) for row, true in zip(all_rows, truths.tolist(), strict=True) if true
+    }
+    return [row for row in rows if (row.record, row.key) in kept]
+
+
+def rows_frame(expression: Expression, rows: Sequence[ExportRow], project: Project) -> pd.DataFrame:
+    """Return keys, group and the columns that the expression reads, all ``str``."""
+    import pandas as pd
+
+    known = {column for name in project.fields for column in project.export_columns(name)}
+    columns = {
+        "record": [row.record for row in rows],
+        "event": [row.key.event for row in rows],
+        "repeat_instrument": [row.key.instrument for row in rows],
+        "repeat_instance": [str(row.key.instance or "") for row in rows],
+        "dag": [row.dag for row in rows],
+    }
+    for name in sorted({reference.column for reference in expression.references} & known):
+        columns[name] = [row.stored.get(name, "") for row in rows]
+    return pd.DataFrame(columns, dtype="str")
+
+
+def project_view(project: SandboxProject) -> Project:
+    """Return the project as the logic language wants it."""
+    from redcap_jobs.redcap.project import Event, Project, ProjectInfo
+
+    structure, settings = project.structure, project.settings
+    return Project(
+        ProjectInfo(
+            project_id=project.pid,
+            title=project.title,
+            in_production=settings.in_production,
+            is_longitudinal=structure.is_longitudinal,
+            has_repeating=bool(structure.repeating),
+            scheduling_enabled=settings.scheduling_enabled,
+            surveys_enabled=settings.surveys_enabled,
+            record_autonumbering=settings.record_autonumbering_enabled,
+            missing_data_codes=structure.missing_data_codes,
+        ),
+        {one.name: one for one in fields_view(project)},
+        tuple(
+            Event(event.unique_name, event.name, event.arm, label=event.label)
+            for event in structure.events
+        ),
+        structure.mapping,
+        frozenset(structure.repeating),
+    )
+
+
+def fields_view(project: SandboxProject) -> Iterator[Field]:
+    """Yield the fields in dictionary order, each form's status last."""
+    from redcap_jobs.redcap.project import Field
+
+    for form in project.structure.forms:
+        for one in project.structure.fields:
+            if one.form == form.name:
+                yield field_view(one)
+        yield Field(status_field(form.name), form.name, "dropdown")
+
+
+def field_view(one: SandboxField) -> Field:
+    """Return one field as the logic language wants it."""
+    from redcap_jobs.redcap.project import Choice, Field
+
+    choices = tuple(Choice(code, label) for code, label in one.labels.items())
+    return Field(one.name, one.form, one.type, one.label, choices, validation=one.validation)

@@ -32,7 +32,7 @@ class ExportRow:
     record: str
     key: RowKey
     dag: str
-    values: Mapping[str, str]
+    stored: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,6 @@ class Selection:
     columns: tuple[Column, ...]
     with_keys: bool
     with_dag: bool
-    everything: bool
-
-    @property
-    def forms(self) -> frozenset[str]:
-        """Return the forms that the columns belong to."""
-        return frozenset(column.form for column in self.columns)
 
 
 def export_records(context: Context) -> Answer:
@@ -55,7 +49,7 @@ def export_records(context: Context) -> Answer:
     selection = select(context)
     rows = list(selected_rows(context, selection))
     if context.parameters.text("filterLogic"):
-        rows = matching_rows(context, rows)
+        rows = matching_rows(context, rows, list(visible_rows(context)))
     writer = eav_table if context.parameters.text("type") == "eav" else flat_table
     table = writer(context, selection, rows)
     context.counts.rows = len(table.rows)
@@ -87,7 +81,7 @@ def select(context: Context) -> Selection:
     with_dag = parameters.flag("exportDataAccessGroups") and not context.user.dag
     if with_dag and not context.user.data_access_groups:
         raise Refusal(400, DAG_RIGHT_MISSING)
-    return Selection(columns, with_keys, with_dag and bool(structure.dags), everything)
+    return Selection(columns, with_keys, with_dag and bool(structure.dags))
 
 
 def refuse_unknown(parameter: str, given: Sequence[str], known: set[str]) -> None:
@@ -110,27 +104,27 @@ def selected_rows(context: Context, selection: Selection) -> Iterator[ExportRow]
     A repeating instrument's row is shown only if a column of that form was asked for; this
     sandbox's own answer where nothing is recorded, as is ignoring records that do not exist.
     """
-    structure, parameters = context.structure, context.parameters
-    events = parameters.array("events") if structure.is_longitudinal else []
+    structure = context.structure
+    events = context.parameters.array("events") if structure.is_longitudinal else []
     refuse_unknown("events", events, set(structure.event_by_name))
-    snapshot = context.project.store.current
-    forms = selection.forms
-    data_forms = (
-        forms
-        if selection.everything
-        or any(column.field != structure.record_id_field for column in selection.columns)
-        else frozenset()
-    )
-    for name in wanted_records(snapshot, parameters.array("records")):
-        record = snapshot.records[name]
-        if not context.visible(record.dag):
+    id_field = structure.record_id_field
+    forms = {column.form for column in selection.columns if column.field != id_field}
+    for row in visible_rows(context):
+        if events and row.key.event not in events:
             continue
-        for key in ordered_rows(record, structure):
-            if events and key.event not in events:
-                continue
-            if key.instrument and key.instrument not in data_forms:
-                continue
-            yield ExportRow(name, key, record.dag, record.rows[key])
+        if row.key.instrument and row.key.instrument not in forms:
+            continue
+        yield row
+
+
+def visible_rows(context: Context) -> Iterator[ExportRow]:
+    """Yield every row of the records asked for, as far as the user's group may see them."""
+    snapshot = context.project.store.current
+    for name in wanted_records(snapshot, context.parameters.array("records")):
+        record = snapshot.records[name]
+        if context.visible(record.dag):
+            for key in ordered_rows(record, context.structure):
+                yield ExportRow(name, key, record.dag, record.rows[key])
 
 
 def wanted_records(snapshot: Snapshot, asked: Sequence[str]) -> Sequence[str]:
@@ -193,7 +187,7 @@ def flat_table(context: Context, selection: Selection, rows: Sequence[ExportRow]
         place = (row.key.event, row.key.instrument)
         if place not in defaults:
             defaults[place] = blanks(structure, columns, place, gray_is_blank=gray_is_blank)
-        get = row.values.get
+        get = row.stored.get
         cells = [get(name, default) for name, default in zip(names, defaults[place], strict=True)]
         if in_labels:
             cells = [words.get(cell, cell) for words, cell in zip(translate, cells, strict=True)]
@@ -271,7 +265,7 @@ def eav_table(context: Context, selection: Selection, rows: Sequence[ExportRow])
                 if not row.key.instrument:
                     out.append([*head, id_field, row.record])
                 continue
-            value = row.values.get(column.name, "")
+            value = row.stored.get(column.name, "")
             if not value:
                 continue
             if column.kind == "checkbox":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import secrets
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Thread
@@ -23,6 +24,7 @@ from redcap_jobs.sandbox.request_log import RequestEntry
 
 LOOPBACK = "127.0.0.1"
 GZIP_FROM_BYTES = 1000
+BACKLOG = 128
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -43,6 +45,8 @@ class Sandbox:
         port: 0 for a free one.
         now: An aware instant at which the server's clock stands still; None: the machine's clock.
         behaviour: Switches where recorded servers differ.
+        super_token: 64 characters with which projects may be created; '' for none.
+        public_url: Where people reach the server, for survey links to come.
 
     Raises:
         UsageError: ``host`` is reachable from elsewhere, or the port is taken.
@@ -57,9 +61,17 @@ class Sandbox:
         port: int = 0,
         now: datetime | None = None,
         behaviour: Behaviour | None = None,
+        super_token: str = "",
+        public_url: str = "",
     ) -> None:
         refuse_open_address(host)
-        self.api = Api(list(projects), clock_at(now), behaviour or Behaviour())
+        self.api = Api(
+            list(projects),
+            clock_at(now),
+            behaviour or Behaviour(),
+            super_token=super_token,
+            public_url=public_url,
+        )
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
         self._thread = Thread(target=self._server.serve_forever, name="sandbox", daemon=True)
@@ -156,16 +168,31 @@ def refuse_open_address(host: str) -> None:
 def bind(host: str, port: int, app: Flask) -> BaseWSGIServer:
     """Return a server bound to the address.
 
+    The socket is made here: werkzeug would print advice of its own and end the process.
+
     Raises:
-        UsageError: Another program listens there.
+        UsageError: Another program listens there, or the port may not be used.
 
     """
-    try:
-        return make_server(host, port, app, threaded=True, request_handler=QuietHandler)
-    except (SystemExit, OSError):
-        raise UsageError(
-            f"port {port} of {host} is in use or not allowed; choose another, or 0 for a free one"
-        ) from None
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+            listening.listen(BACKLOG)
+        except OSError as error:
+            raise UsageError(
+                f"port {port} of {host} cannot be used: {error.strerror}; choose another, or 0 "
+                "for a free one"
+            ) from None
+        return make_server(
+            host,
+            listening.getsockname()[1],
+            app,
+            threaded=True,
+            request_handler=QuietHandler,
+            fd=listening.fileno(),
+        )
 
 
 def clock_at(instant: datetime | None) -> Callable[[], datetime]:
