@@ -218,3 +218,16 @@ def test_of_two_dates_in_one_window_the_nearest_to_the_target_counts() -> None:
         tie too | m4    | 2018-03-09 | 2018-07-08 |            | completed_in_window | not_nearest_to_target
     """
     assert answered(table, M2, M4) == expected(table)
+
+
+def test_off_study_without_a_date_changes_no_state_and_asks_for_nothing() -> None:
+    """No rule can place a missing date; the flag says so, and no visit is pending."""
+    table = """
+        person | anchor     | done       | off_study | today      | state               | flags             | pending
+        a      | 2018-03-09 |            | undated   | 2018-05-09 | open                | off_study_undated |
+        b      | 2018-03-09 |            | undated   | 2018-07-09 | overdue             | off_study_undated |
+        c      | 2018-03-09 | 2018-05-09 | undated   | 2018-07-09 | completed_in_window |                   |
+        d      | 2018-03-09 |            |           | 2018-05-09 | open                |                   | m2
+        e      |            |            | undated   | 2018-05-09 | not_scheduled       | off_study_undated |
+    """
+    assert answered(table, M2) == expected(table)

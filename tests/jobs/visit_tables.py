@@ -88,8 +88,9 @@ def facts_of(rows: list[Row], visits: list[Planned]) -> tuple[Facts, list[str]]:
         for name, mark in marks.items():
             mark[place] = row.get(name, "") in {"yes", "2"}
         for name, array in single.items():
-            if row.get(name):
+            if row.get(name, "") not in {"", "undated"}:
                 array[person] = np.datetime64(row[name], "D")
+    undated = {row["person"] for row in rows if row.get("off_study") == "undated"}
     anchored = [visit.anchored_on != "" for visit in visits]
     dates["anchor"][:, anchored] = np.datetime64("NaT", "D")
     facts = Facts(
@@ -99,6 +100,7 @@ def facts_of(rows: list[Row], visits: list[Planned]) -> tuple[Facts, list[str]]:
         missed=marks["missed"],
         skipped=marks["skipped"],
         off_study=single["off_study"],
+        off_study_undated=np.array([person in undated for person in people]),
         today=single["today"],
     )
     return facts, people

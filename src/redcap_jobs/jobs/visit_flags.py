@@ -18,8 +18,15 @@ from redcap_jobs.jobs.visit_windows import Facts, Marks, Windows
 SUB_FLAGS = ("opens_soon", "past_target", "closing_soon")
 """Refine ``upcoming`` and ``open``."""
 
-REMARKS = ("off_study", "between_windows", "in_other_window", "not_nearest_to_target")
-"""True and worth knowing, nothing to mend: off study though not scheduled; the completion date
+REMARKS = (
+    "off_study",
+    "off_study_undated",
+    "between_windows",
+    "in_other_window",
+    "not_nearest_to_target",
+)
+"""Worth knowing beside the state. ``off_study``: off study, though no anchor lets the state say so;
+``off_study_undated``: said to be off study without a date that would let it. The completion date
 lies in no window (an unscheduled visit), or in another visit's; of several dates in one window it
 is not the one nearest to the target (of two equally near the later counts, as in the CDISC pilot).
 """
@@ -36,6 +43,9 @@ ERRORS = (
 """Data that cannot all be right."""
 
 FLAGS = SUB_FLAGS + REMARKS + ERRORS
+
+BY_DATE = ("not_scheduled", "upcoming", "open", "overdue", "missed")
+"""The states that an off-study date could have changed."""
 
 FlagBits = npt.NDArray[np.int32]
 """Participants x visits; bit i is set where ``FLAGS[i]`` holds."""
@@ -78,6 +88,8 @@ def _remarks(found: Classified, facts: Facts) -> Iterator[tuple[str, Marks]]:
     left = facts.off_study <= facts.today
     not_scheduled = found.state == STATES.index("not_scheduled")
     yield "off_study", not_scheduled & left[:, None]
+    undecided = np.isin(found.state, [STATES.index(name) for name in BY_DATE])
+    yield "off_study_undated", undecided & (facts.off_study_undated & ~left)[:, None]
     dates = np.where(found.windows.due, found.windows.done, np.datetime64("NaT", "D"))
     in_other, in_any = windows_of_dates(dates, found.windows)
     has_window = ~np.isnat(found.windows.target) & ~np.isnat(dates)

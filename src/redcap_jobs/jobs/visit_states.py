@@ -95,7 +95,8 @@ def classify(schedule: Schedule, facts: Facts) -> Classified:
         found.opens - found.done,
         np.where(late, found.done - found.closes, no_days),
     )
-    return Classified(found, state, found.done - found.target, deviation, _pending(state))
+    pending = pending_visits(state, facts)
+    return Classified(found, state, found.done - found.target, deviation, pending)
 
 
 def _states(found: Windows, facts: Facts) -> StateCodes:
@@ -127,9 +128,10 @@ def _states(found: Windows, facts: Facts) -> StateCodes:
     return state
 
 
-def _pending(state: StateCodes) -> npt.NDArray[np.int64]:
+def pending_visits(state: StateCodes, facts: Facts) -> npt.NDArray[np.int64]:
     """Give the first open or overdue visit in schedule order, -1 where there is none."""
     pending = np.isin(state, [STATES.index(name) for name in PENDING])
+    pending &= ~facts.off_study_undated[:, None]
     first: npt.NDArray[np.int64] = pending.argmax(axis=1)
     return np.where(pending.any(axis=1), first, -1)
 

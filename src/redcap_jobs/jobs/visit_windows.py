@@ -85,6 +85,8 @@ class Facts:
     """Skipped per protocol."""
     off_study: Dates
     """Per participant, one dimension."""
+    off_study_undated: Marks
+    """Per participant: said to be off study, and no date says since when."""
     today: Dates
     """Per participant, one dimension: the date in the participant's site at the run's instant."""
 

@@ -1,0 +1,54 @@
+"""Which fields on which events are needed to compute visit windows, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redcap_jobs.errors import Finding, StudyFileError
+from redcap_jobs.plan import Inputs, ReadDecisions, ReadRows, Side
+from redcap_jobs.redcap.project import Project
+from redcap_jobs.redcap.records import needed
+from redcap_jobs.study.config import Study
+from redcap_jobs.study.uses import FieldUse, fields
+
+READ_ROLES = {"anchor", "done_on", "off_study", "done_form", "condition"}
+NOT_FOR_WINDOWS = {("participants", "may_text"), ("participants", "opted_out")}
+"""Conditions about texts: not read here, so that a text's field costs this job nothing."""
+
+
+def source_rows(study: Study, inputs: Inputs) -> ReadRows:
+    """Name what is read to decide from. Raises StudyFileError if there are no visits."""
+    if not study.visits:
+        finding = Finding(f"{study.path}: visits", "there are none", "add [[visits]]")
+        raise StudyFileError([finding])
+    uses = [
+        use
+        for use in fields(study)
+        if not use.written and use.role in READ_ROLES and use.path[:2] not in NOT_FOR_WINDOWS
+    ]
+    return _rows("source", uses, inputs.source)
+
+
+def target_rows(study: Study, inputs: Inputs) -> ReadRows:
+    """Name the outputs, which are compared with what was computed."""
+    return _rows("target", [use for use in fields(study) if use.written], inputs.target)
+
+
+def decisions() -> ReadDecisions:
+    """Name the last run's decisions."""
+    return ReadDecisions()
+
+
+def _rows(side: Side, uses: Iterable[FieldUse], project: Project) -> ReadRows:
+    fields_named: set[str] = set()
+    events_named: set[str] = set()
+    for use in uses:
+        names, events = needed([use.reference], [use.own], project)
+        fields_named |= names
+        events_named |= events
+    in_order = (event.unique_name for event in project.events)
+    return ReadRows(
+        side,
+        tuple(sorted(fields_named)),
+        tuple(event for event in in_order if event in events_named),
+    )
