@@ -14,11 +14,7 @@ from typing import NoReturn
 import click
 
 from redcap_jobs import __version__
-
-JOB_COMMANDS = {
-    "compute-visit-windows": "Compute each participant's visit windows and states.",
-}
-"""Job → short help. All job commands are made by one factory, ``commands/job.py``."""
+from redcap_jobs.jobs import JOBS
 
 COMMANDS = {
     "check": "Check a study file, alone or against the live project.",
@@ -42,11 +38,11 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Name every command."""
-        return sorted([*JOB_COMMANDS, *COMMANDS])
+        return sorted([*JOBS, *COMMANDS])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Import and return one command, or None for a name that does not exist."""
-        if cmd_name in JOB_COMMANDS:
+        if cmd_name in JOBS:
             from redcap_jobs.commands.job import job_command
 
             return job_command(cmd_name)
@@ -58,7 +54,8 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List jobs and tools with their short help, without importing them."""
-        for title, table in (("Jobs", JOB_COMMANDS), ("Tools", COMMANDS)):
+        jobs = {name: summary for name, (_, summary) in JOBS.items()}
+        for title, table in (("Jobs", jobs), ("Tools", COMMANDS)):
             with formatter.section(title):
                 formatter.write_dl(sorted(table.items()))
 

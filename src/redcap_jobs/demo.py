@@ -121,10 +121,10 @@ def one_pass(
     started = time.perf_counter()
     console.rule(f"{copy}, run {number}")
     request = RunRequest(JOB, study, token, token, env_file=env_file, yes=True)
-    terminal = Terminal(interactive=True, values=False, console=console, confirm=lambda _: True)
+    terminal = Terminal(interactive=True, watched=True, console=console, confirm=lambda _: True)
     outcome = run_job(request, terminal)
     seconds = time.perf_counter() - started
-    asked = Counter(entry.label for entry in server.requests[before:])
+    asked = Counter(entry.call for entry in server.requests[before:])
     return Pass(copy, number, outcome, asked, seconds)
 
 

@@ -41,6 +41,9 @@ READ_SECONDS = 300.0
 PAUSES = (2.0, 4.0, 8.0, 16.0)
 """Seconds before each repetition of a call that may be repeated."""
 OUT_OF_MEMORY = re.compile(rb"(?i)ran out of (server )?memory|allowed memory size")
+WEB_PAGE = re.compile(rb"(?i)\A\s*(<!doctype html|<html|<head|<body|<br|<b>|<form|<div|<p>|<script)")
+"""How a page starts. The content type alone proves nothing: plain texts such as the version come
+as text/html from some servers."""
 CHUNK = 1 << 16
 
 
@@ -121,7 +124,7 @@ class Transport:
                 f"{where}: {self.host} cannot be reached or broke off ({type(error).__name__})"
             ) from None
         kind = response.headers.get("Content-Type", "").lower()
-        refuse_bad_answer(where, response.status_code, kind, body)
+        refuse_bad_answer(where, response.status_code, body)
         return Answer(body, kind)
 
     @property
@@ -149,7 +152,7 @@ def require_tls(url: str) -> None:
         raise UsageError(f"{parts.scheme}://{host}: REDCap is reached by https only")
 
 
-def refuse_bad_answer(where: str, status: int, content_type: str, body: io.BytesIO) -> None:
+def refuse_bad_answer(where: str, status: int, body: io.BytesIO) -> None:
     """Raise what an answer that cannot be believed means."""
     start = bytes(body.getbuffer()[:4096])
     if OUT_OF_MEMORY.search(start) or OUT_OF_MEMORY.search(bytes(body.getbuffer()[-4096:])):
@@ -162,8 +165,7 @@ def refuse_bad_answer(where: str, status: int, content_type: str, body: io.Bytes
             "elsewhere); correct the address in the study file",
             status,
         )
-    html = "html" in content_type or (start.lstrip()[:1] == b"<" and b"<html" in start.lower())
-    if html:
+    if WEB_PAGE.search(start):
         page = "a login page" if re.search(rb"(?i)log ?in|password", start) else "a web page"
         raise UnusableAnswer(f"{where}: HTTP {status} with {page} instead of data")
     if status == 403:
