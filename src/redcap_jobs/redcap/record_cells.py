@@ -40,9 +40,10 @@ class Cells:
 
     @cached_property
     def _by_key(self) -> tuple[pd.Index, Whole]:
+        """Give the keys and their rows' positions; ABSENT stands last, where -1 finds it."""
         keys = pd.Index(self._group_of_row * (self._most + 1) + self.instance)
         first = ~keys.duplicated()
-        return keys[first], np.flatnonzero(first)
+        return keys[first], np.append(np.flatnonzero(first), ABSENT)
 
     def find(self, record: Whole, event: Whole, instrument: Whole, instance: Whole) -> Whole:
         """Give the position of the row with these codes and this instance; ABSENT if none.
@@ -57,7 +58,7 @@ class Cells:
         key = self._group(record, event, instrument) * (self._most + 1) + instance
         keys, positions = self._by_key
         found = keys.get_indexer(pd.Index(np.where(possible, key, ABSENT)))
-        return np.where(found >= 0, positions.take(np.maximum(found, 0), mode="clip"), ABSENT)
+        return positions[found]
 
     @cached_property
     def _instances(self) -> pd.DataFrame:

@@ -34,14 +34,15 @@ class _View:
         project: Project,
         index: pd.Index,
         record: Whole,
-        missing_codes: Collection[str],
+        missing_codes: Collection[str] | None,
         today: pd.Series,
     ) -> None:
         self.project = project
         self.index = index
         self._cells = cells
         self._record = record
-        self._missing_codes = [code for code in missing_codes if code]
+        codes = project.missing_data_codes if missing_codes is None else missing_codes
+        self._missing_codes = [code for code in codes if code]
         self._now = pd.Series(today.to_numpy(dtype="datetime64[s]"), index=index)
 
     @property
@@ -144,7 +145,8 @@ class ParticipantView(_View):
     ``rows`` is a rows frame (with ``dag`` if ``[record-dag-name]`` is read); ``records`` the
     records to see, each once; ``arms`` maps record to arm number (``Int64``; ignored in a classic
     project). ``today`` gives per record, in the order of ``records``, the local date or date and
-    time without a zone: 'now' is that, 'today' its midnight.
+    time without a zone: 'now' is that, 'today' its midnight. ``missing_codes`` are read as blank;
+    None: those of the project.
 
     What a reference means is told by :func:`events_meant`, in the record's own arm: an explicit
     event of another arm is blank. A record whose arm is <NA> is read wherever it has a row, in arm
@@ -159,7 +161,7 @@ class ParticipantView(_View):
         project: Project,
         arms: pd.Series,
         own: Place | None = None,
-        missing_codes: Collection[str] = (),
+        missing_codes: Collection[str] | None = None,
         *,
         today: pd.Series,
     ) -> None:
@@ -232,7 +234,7 @@ class RowView(_View):
         self,
         rows: pd.DataFrame,
         project: Project,
-        missing_codes: Collection[str] = (),
+        missing_codes: Collection[str] | None = None,
         *,
         today: pd.Series,
     ) -> None:
