@@ -203,13 +203,15 @@ class World:
 
     def after(self, plan: Plan) -> World:
         """Give the world once the plan was carried out."""
-        rows = self.rows.set_index(KEYS)
-        for change in plan.changes.itertuples(index=False):
-            key = tuple(getattr(change, name) for name in KEYS)
-            if key not in rows.index:
-                rows.loc[key, :] = ""
-            rows.loc[key, change.field] = change.new
-        return replace(self, rows=rows.reset_index(), decisions=plan.decisions)
+        blank = dict.fromkeys(self.rows.columns, "")
+        rows = {tuple(row[name] for name in KEYS): row for row in self.rows.to_dict("records")}
+        for change in plan.changes.to_dict("records"):
+            key = tuple(change[name] for name in KEYS)
+            row = rows.setdefault(key, blank | {name: change[name] for name in KEYS})
+            assert row[change["field"]] == change["old"]
+            row[change["field"]] = change["new"]
+        frame = pd.DataFrame(list(rows.values()), columns=self.rows.columns).astype("str")
+        return replace(self, rows=frame, decisions=plan.decisions)
 
     def edited(self, record: str, event: str, name: str, value: str) -> World:
         """Give the world after a person changed one field."""
