@@ -92,6 +92,18 @@ def test_a_reference_is_read_in_the_records_own_arm(
     assert list(view().at(own).values(parse_reference(reference))) == expected
 
 
+def test_a_record_in_two_arms_is_read_in_the_first() -> None:
+    """Its arm is not known; the arms are tried in order, and the first with a row counts."""
+    frame = rows("""
+    record event      enrol_date
+    7      base_arm_2 2025-02-02
+    7      base_arm_1 2025-01-01
+    8      base_arm_2 2025-02-03
+    """)
+    seen = view(frame, TWO_ARMS, ("7", "8"), (None, None))
+    assert list(seen.values(parse_reference("enrol_date"))) == ["2025-01-01", "2025-02-03"]
+
+
 def test_instances_of_a_classic_project() -> None:
     """Visits as instances: the own instance, its neighbours; base fields stand on the base row."""
     frame = rows("""

@@ -124,8 +124,7 @@ class _View:
             which = "min" if asked == "first-instance" else "max"
             return self._cells.extreme_instance(self._record, event, instrument, which)
         step = {"previous-instance": -1, "next-instance": 1}.get(asked or "", 0)
-        moved = own + step
-        return np.where((own > 0) & (moved > 0), moved, ABSENT)
+        return np.where(own > 0, own + step, ABSENT)
 
     def _dag(self) -> pd.Series:
         """Give each record's data access group: the first row that names one."""
