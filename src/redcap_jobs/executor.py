@@ -9,12 +9,13 @@ power failure; the next run finds what still differs and does only that.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from redcap_jobs.errors import RedcapJobsError
-from redcap_jobs.plan import Action, Inputs, Job, Outcome, Plan, Problem, Withhold
+from redcap_jobs.plan import Action, Inputs, Job, Outcome, Plan, Posted, Problem, Withhold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.redcap.project import Project
     from redcap_jobs.state.journal import Journal
-    from redcap_jobs.state.journal_entry import Cap, Claimed, Intent
+    from redcap_jobs.state.journal_entry import Cap, Claimed, Entry, Intent
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
     from redcap_jobs.study.config import Study
 
 log = logging.getLogger(__name__)
-
 
 
 class Courier(Protocol):
@@ -38,7 +38,7 @@ class Courier(Protocol):
         """Return what the journal is to claim, and the caps that must leave room for it."""
         ...
 
-    def post(self, action: Action) -> Outcome:
+    def post(self, action: Action) -> Posted:
         """Do it, once, never again by itself; an answer that cannot be read is ``unknown``."""
         ...
 
@@ -49,12 +49,12 @@ Fresh = Callable[[Action], Inputs]
 
 @dataclass(frozen=True)
 class Executed:
-    """What was done: cells and records written, what became of the actions, what was refused."""
+    """What was done: cells and records written, what was refused, actions by how they ended."""
 
     cells: int = 0
     records: int = 0
-    outcomes: tuple[Outcome, ...] = ()
     problems: tuple[Problem, ...] = ()
+    actions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -72,36 +72,42 @@ class Executor:
     def execute(self, plan: Plan, job: Job, study: Study) -> Executed:
         """Carry out a plan; refused cells become problems, everything else is done.
 
+        Journal rows that REDCap does not hold yet, this run's or those of one that died, are
+        turned into field changes by the job and marked once they are stored.
+
         Raises what the client and the state raise: the run then ends as failed, and whatever was
         done before stands in REDCap and in the journal, where the next run finds it.
         """
-        outcomes = self.act_on(plan.actions, job, study)
+        from redcap_jobs.state.journal_evidence import mark_written_back, not_written_back
+
+        ended = self.act_on(plan.actions, job, study)
+        entries = not_written_back(self.store, self.project, job.name)
         changes = plan.changes
-        if outcomes:
+        if entries:
             import pandas as pd
 
-            changes = pd.concat([changes, job.record(study, outcomes)], ignore_index=True)
+            led_to = job.record(study, [outcome_of(entry) for entry in entries])
+            changes = pd.concat([changes, led_to], ignore_index=True)
         problems = self.write(changes, plan.owned) if len(changes) else ()
         refused = {problem.record for problem in problems}
+        mark_written_back(self.store, [each for each in entries if each.record not in refused])
         self.keep_decisions(plan, job, refused)
         done = changes[~changes["record"].isin(refused)]
-        return Executed(len(done), done["record"].nunique(), outcomes, problems)
+        return Executed(len(done), done["record"].nunique(), problems, ended)
 
-    def act_on(self, actions: Sequence[Action], job: Job, study: Study) -> tuple[Outcome, ...]:
+    def act_on(self, actions: Sequence[Action], job: Job, study: Study) -> Counter[str]:
         """Deliver actions one after the other, in the plan's order, each through the journal."""
-        if not actions:
-            return ()
         from redcap_jobs.state.journal import Journal
 
         journal = Journal(self.store, self.run_id)
         journal.recover()
-        return tuple(self.act(journal, action, job, study) for action in actions)
+        return Counter(self.act(journal, action, job, study) for action in actions)
 
-    def act(self, journal: Journal, action: Action, job: Job, study: Study) -> Outcome:
+    def act(self, journal: Journal, action: Action, job: Job, study: Study) -> str:
         """Deliver one action at most once: claim, recheck on fresh data, commit, post, record.
 
-        An action whose key is taken, done, or over a cap is not begun; one whose recheck says no
-        is withheld. A process that dies in ``post`` leaves the row in ``posting``: unknown.
+        Returns how it ended. An action whose key is taken, done or over a cap is not begun; one
+        whose recheck says no is withheld. Dying in ``post`` leaves the row in ``posting``: unknown.
         """
         from redcap_jobs.state.journal_entry import Claimed
 
@@ -110,17 +116,21 @@ class Executor:
             raise RedcapJobsError(f"nothing in this release delivers a {action.kind}")
         claim = journal.claim(*courier.intent(action))
         if not isinstance(claim, Claimed):
-            return Outcome(action, "released", reason=type(claim).__name__)
-        verdict = job.recheck(study, action, self.fresh(action))
+            return type(claim).__name__
+        try:
+            verdict = job.recheck(study, action, self.fresh(action))
+        except RedcapJobsError:
+            journal.release(claim, "what decides could not be read afresh")
+            raise
         if isinstance(verdict, Withhold):
             journal.withhold(claim, verdict.reason)
-            return Outcome(action, "withheld", reason=verdict.reason)
+            return "withheld"
         journal.begin_posting(claim)
         log.debug("step posting")
-        outcome = courier.post(action)
-        settle(journal, claim, outcome)
+        posted = courier.post(action)
+        settle(journal, claim, posted)
         log.debug("step posted")
-        return outcome
+        return posted.state
 
     def write(self, changes: pd.DataFrame, owned: tuple[str, ...]) -> tuple[Problem, ...]:
         """Claim the output fields, import the filled cells, then erase the blank ones."""
@@ -156,11 +166,28 @@ class Executor:
         log.debug("step decided")
 
 
-def settle(journal: Journal, claim: Claimed, outcome: Outcome) -> None:
+def settle(journal: Journal, claim: Claimed, posted: Posted) -> None:
     """Record in the journal what became of a posted action."""
-    if outcome.state == "sent":
-        journal.sent(claim, outcome.reference)
-    elif outcome.state == "rejected":
-        journal.rejected(claim, outcome.code, definite_not_sent=outcome.not_sent)
+    if posted.state == "sent":
+        journal.sent(claim, posted.reference)
+    elif posted.state == "rejected":
+        journal.rejected(claim, posted.code, definite_not_sent=posted.not_sent)
     else:
-        journal.unknown(claim, outcome.reason)
+        journal.unknown(claim, posted.note)
+
+
+def outcome_of(entry: Entry) -> Outcome:
+    """Return what a job is told of one journal row."""
+    return Outcome(
+        key=entry.key,
+        attempt=entry.attempt,
+        kind=entry.kind,
+        record=entry.record,
+        message=entry.message,
+        occurrence=entry.occurrence,
+        state=entry.state,
+        reference=entry.reference or "",
+        code=entry.code,
+        status=entry.status,
+        at=entry.last_sign,
+    )

@@ -140,19 +140,39 @@ class Mail(Action):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one action: the journal's state, the other side's id, its error code.
+class Posted:
+    """What the other side said to one action, or that nobody knows.
 
-    ``not_sent`` says that ``code`` is documented to mean that nothing went out and that a new
-    attempt is right. ``reason`` says why an action was withheld or not begun.
+    ``reference`` is its id there (a SID), ``code`` its error code. ``not_sent`` says that the code
+    is documented to mean that nothing went out and that a new attempt is right.
     """
 
-    action: Action
-    state: Literal["sent", "rejected", "unknown", "withheld", "released"]
+    state: Literal["sent", "rejected", "unknown"]
     reference: str = ""
     code: str = ""
     not_sent: bool = False
-    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attempt, as the journal knows it, for a job to write into REDCap.
+
+    ``message`` is the id in the study file; ``status`` the other side's own word; ``at`` the aware
+    UTC instant of the post. It says the same whether asked right after acting or at the next start.
+    """
+
+    key: str
+    attempt: int
+    kind: str
+    record: str
+    message: str
+    occurrence: str
+    state: str
+    reference: str
+    code: str
+    status: str
+    at: datetime
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,13 @@ def show_changes(changes: pd.DataFrame, console: Console) -> None:
     drawn = RichTable(title="Changes", title_justify="left", header_style="bold")
     for column in ("record", "event", "field", "old → new"):
         drawn.add_column(column)
-    for change in changes.head(CHANGES_SHOWN).itertuples(index=False):
-        place = change.event or change.repeat_instrument
-        if change.repeat_instance:
-            place = f"{place} #{change.repeat_instance}"
-        arrow = f"{change.old or '(blank)'} → {change.new or '(erased)'}"
-        drawn.add_row(*(escape(str(cell)) for cell in (change.record, place, change.field, arrow)))
+    for row in changes.head(CHANGES_SHOWN).to_dict("records"):
+        change = {name: str(value) for name, value in row.items()}
+        place = change["event"] or change["repeat_instrument"]
+        if change["repeat_instance"]:
+            place = f"{place} #{change['repeat_instance']}"
+        arrow = f"{change['old'] or '(blank)'} → {change['new'] or '(erased)'}"
+        drawn.add_row(*map(escape, (change["record"], place, change["field"], arrow)))
     console.print(drawn)
     if len(changes) > CHANGES_SHOWN:
         console.print(f"  … and {len(changes) - CHANGES_SHOWN} more")

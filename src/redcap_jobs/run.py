@@ -132,10 +132,9 @@ def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None)
             )
     check_pair(study, request.export_token, request.import_token)
     identity = study.redcap.projects[request.import_token]
-    mode = "production" if identity.role == "production" else "development"
     url = credentials.get("REDCAP_JOBS_STATE_URL")
-    with open_state(url, production=mode == "production", clock=clock) as store:
-        project = ProjectKey(study.redcap.url, identity.project_id, mode)
+    with open_state(url, production=identity.role == "production", clock=clock) as store:
+        project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
         job = load_job(request.job)
         outcome = Run(request, terminal, clock, study, credentials, job, store, project).perform()
     notify(outcome)
@@ -396,6 +395,6 @@ class Run:
             job=self.job.name,
             study=self.study.study.id,
             state=state,
-            exit_code=error.exit_code if known else ExitCode.PARTLY_FAILED,
+            exit_code=getattr(error, "exit_code", ExitCode.PARTLY_FAILED),
             message=str(error) if known else f"unexpected {type(error).__name__}",
         )

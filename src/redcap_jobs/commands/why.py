@@ -18,9 +18,23 @@ def command(study: Path, record: str, env_file: Path | None) -> None:
     r"""Say what the jobs last decided about RECORD of STUDY, since when, and why.
 
     Reads the state only: REDCap is not asked. A decision is listed with the run that made it;
-    it stays until a later run decides otherwise.
+    it stays until a later run decides otherwise. What the last run said about the record's data
+    stands below, then what left the house for it.
 
     \b
     Example:
       redcap-jobs why study.toml 1001 --env-file .env
     """
+    import sys
+
+    from redcap_jobs.render import console_for
+    from redcap_jobs.state.store import open_state
+    from redcap_jobs.study.credentials import load_credentials
+    from redcap_jobs.study.loading import load_study
+    from redcap_jobs.why import show_why
+
+    loaded = load_study(study)
+    url = load_credentials(env_file).get("REDCAP_JOBS_STATE_URL")
+    roles = {identity.role for identity in loaded.redcap.projects.values()}
+    with open_state(url, production="production" in roles) as store:
+        show_why(store, loaded, record, console_for(terminal=sys.stdout.isatty()))

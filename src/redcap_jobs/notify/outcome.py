@@ -10,10 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from redcap_jobs.errors import ExitCode
 from redcap_jobs.notify.logs import REDACT
+
+if TYPE_CHECKING:
+    from redcap_jobs.state.runs import RunState
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class RunOutcome:
     run_id: str
     job: str
     study: str
-    state: str
+    state: RunState
     exit_code: ExitCode
     message: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)

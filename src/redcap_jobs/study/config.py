@@ -138,6 +138,11 @@ class ProjectIdentity(Part):
     data_access_group: Text | None = None
     """The unique name of the token user's data access group; undeclared, such a token is refused."""
 
+    @property
+    def mode(self) -> Literal["production", "development"]:
+        """Under which mode the state files what concerns this project."""
+        return "production" if self.role == "production" else "development"
+
 
 class Redcap(Part):
     """``[redcap]``: the server, and the projects by the name of their token's variable."""
@@ -305,10 +310,17 @@ class Study(Part):
     _path: Path = PrivateAttr(default=Path("study.toml"))
     _written: Mapping[str, Any] = PrivateAttr(default_factory=dict)
     _sha256: str = PrivateAttr(default="")
+    _to_do: tuple[tuple[int, str], ...] = PrivateAttr(default=())
 
-    def read_from(self, path: Path, written: Mapping[str, Any], sha256: str) -> Study:
+    def read_from(
+        self,
+        path: Path,
+        written: Mapping[str, Any],
+        sha256: str,
+        to_do: tuple[tuple[int, str], ...],
+    ) -> Study:
         """Note where the study was read from: the loader's last step."""
-        self._path, self._written, self._sha256 = path, written, sha256
+        self._path, self._written, self._sha256, self._to_do = path, written, sha256, to_do
         return self
 
     @property
@@ -320,6 +332,11 @@ class Study(Part):
     def written(self) -> Mapping[str, Any]:
         """The parsed file before the defaults were laid under the visits."""
         return self._written
+
+    @property
+    def to_do(self) -> tuple[tuple[int, str], ...]:
+        """The guesses nobody has confirmed yet: line number and text of each TO-DO comment."""
+        return self._to_do
 
     @property
     def sha256(self) -> str:

@@ -1,0 +1,97 @@
+"""What the state knows of one record: last decisions with their reasons, problems, journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redcap_jobs.errors import UsageError
+from redcap_jobs.plan import Table
+from redcap_jobs.render import rich_table
+from redcap_jobs.state.decisions import decisions_of_record
+from redcap_jobs.state.journal_evidence import entries_of_record
+from redcap_jobs.state.runs import last_good_run
+from redcap_jobs.state.scope import ProjectKey
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from redcap_jobs.state.store import Store
+    from redcap_jobs.study.config import Study
+
+WHEN = "%Y-%m-%d %H:%M"
+
+
+def show_why(store: Store, study: Study, record: str, console: Console) -> None:
+    """Show everything known of a record in each project the study file declares.
+
+    Raises:
+        UsageError: The state knows nothing of this record.
+
+    """
+    known = False
+    for name, identity in study.redcap.projects.items():
+        project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
+        for part in (
+            decisions_table(store, project, record, name),
+            problems_table(store, project, record, name),
+            journal_table(store, project, record, name),
+        ):
+            if part.rows:
+                known = True
+                console.print(rich_table(part))
+    if not known:
+        raise UsageError(
+            f"the state knows nothing of record {record}: no job has decided about it. Check the "
+            "id; a run with --record and --dry-run shows what would be decided"
+        )
+
+
+def decisions_table(store: Store, project: ProjectKey, record: str, name: str) -> Table:
+    """List the last decisions, each since when it stands and by which run."""
+    rows = tuple(
+        (
+            each.job,
+            each.subject,
+            each.decision,
+            each.reasons,
+            f"{each.changed_at:{WHEN}}",
+            each.run_id,
+        )
+        for each in decisions_of_record(store, project, record)
+    )
+    columns = ("job", "about", "decision", "because", "since (UTC)", "run")
+    return Table(f"Record {record} in {name}: decisions", columns, rows)
+
+
+def problems_table(store: Store, project: ProjectKey, record: str, name: str) -> Table:
+    """List what the last good run of each job said about the record's data."""
+    start = f"record {record}: "
+    rows = []
+    for job in sorted({each.job for each in decisions_of_record(store, project, record)}):
+        run = last_good_run(store, project, job)
+        if run is not None:
+            rows += [
+                (job, problem.removeprefix(start), run.id)
+                for problem in run.problems
+                if problem.startswith(start)
+            ]
+    return Table(f"Record {record} in {name}: problems", ("job", "problem", "run"), tuple(rows))
+
+
+def journal_table(store: Store, project: ProjectKey, record: str, name: str) -> Table:
+    """List what left the house for this record: texts, partner calls, mails."""
+    rows = tuple(
+        (
+            entry.kind,
+            entry.message,
+            entry.occurrence,
+            str(entry.attempt),
+            entry.state,
+            entry.reference or "",
+            f"{entry.last_sign:{WHEN}}",
+            entry.note,
+        )
+        for entry in entries_of_record(store, project, record)
+    )
+    columns = ("kind", "message", "occurrence", "attempt", "state", "id", "at (UTC)", "note")
+    return Table(f"Record {record} in {name}: journal", columns, rows)
