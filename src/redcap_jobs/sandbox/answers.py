@@ -89,7 +89,8 @@ class OneRow:
     def body(self, format_: str) -> tuple[str, str]:
         """Return the row's text and content type."""
         if format_ == "json":
-            return json.dumps(dict(zip(self.columns, self.row, strict=True))), CONTENT_TYPES["json"]
+            row = dict(zip(self.columns, self.row, strict=True))
+            return json.dumps(row, separators=(",", ":")), CONTENT_TYPES["json"]
         if format_ == "xml":
             cells = "".join(map(xml_cell, self.columns, self.row))
             return f"{XML_HEAD}\n<items>{cells}</items>", CONTENT_TYPES["xml"]
@@ -156,7 +157,7 @@ class Success:
 def error_body(message: str, format_: str) -> tuple[str, str]:
     """Return the error envelope: ``ERROR: …``, ``{"error":…}`` or ``<hash><error>…``."""
     texts = {
-        "json": lambda: json.dumps({"error": message}),
+        "json": lambda: json.dumps({"error": message}, separators=(",", ":")),
         "csv": lambda: f"ERROR: {message}",
         "xml": lambda: f"{XML_HEAD}<hash><error>{escape(message)}</error></hash>",
     }

@@ -43,6 +43,7 @@ def matching_rows(
     project = project_view(context.project)
     try:
         expression = parse(context.parameters.text("filterLogic"))
+        refuse_unknown_names(expression, project)
         frame = rows_frame(expression, all_rows, project)
         now = pd.Series(pd.Timestamp(context.now), index=frame.index).astype("datetime64[s]")
         view = RowView(frame, project, tuple(project.missing_data_codes), today=now)
@@ -55,6 +56,16 @@ def matching_rows(
         (row.record, row.key) for row, true in zip(all_rows, truths.tolist(), strict=True) if true
     }
     return [row for row in rows if (row.record, row.key) in kept]
+
+
+def refuse_unknown_names(expression: Expression, project: Project) -> None:
+    """Look every field and event up; DictionaryError for one that does not exist."""
+    from redcap_jobs.redcap.logic import SMART_EVENTS
+
+    for reference in expression.references:
+        project.field(reference.field)
+        if reference.event is not None and reference.event not in SMART_EVENTS:
+            project.event(reference.event)
 
 
 def rows_frame(expression: Expression, rows: Sequence[ExportRow], project: Project) -> pd.DataFrame:

@@ -25,6 +25,8 @@ from redcap_jobs.sandbox.request_log import RequestEntry
 LOOPBACK = "127.0.0.1"
 GZIP_FROM_BYTES = 1000
 BACKLOG = 128
+SECONDS_TO_STOP = 0.05
+"""How often the serving thread looks whether it should end."""
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -74,7 +76,9 @@ class Sandbox:
         )
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
-        self._thread = Thread(target=self._server.serve_forever, name="sandbox", daemon=True)
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(SECONDS_TO_STOP,), name="sandbox", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
