@@ -57,6 +57,7 @@ def study() -> tuple[Schedule, Facts]:
         missed=random.random(shape) < 0.05,
         skipped=random.random(shape) < 0.01,
         off_study=off_study,
+        off_study_undated=random.random(PARTICIPANTS) < 0.01,
         today=np.full(PARTICIPANTS, np.datetime64("2020-06-15")),
     )
     return schedule, facts

@@ -74,14 +74,14 @@ def test_completed_beats_missed_and_off_study() -> None:
 def test_completed_without_a_date_or_without_an_anchor() -> None:
     """Rule 4: never counted in or out of the window; before missed and off study."""
     table = """
-        person         | anchor     | done       | form | missed | off_study  | today      | state
-        no date        | 2018-03-09 |            | 2    |        |            | 2018-05-01 | completed_undated
-        no date, left  | 2018-03-09 |            | 2    |        | 2018-04-01 | 2018-05-01 | completed_undated
-        no date, said  | 2018-03-09 |            | 2    | yes    |            | 2018-05-01 | completed_undated
-        nothing known  |            |            | 2    |        |            | 2018-05-01 | completed_undated
-        no anchor      |            | 2018-04-30 |      |        |            | 2018-05-01 | completed_unclassified
-        no anchor, too |            | 2018-04-30 | 2    | yes    |            | 2018-05-01 | completed_unclassified
-        in future      | 2018-03-09 | 2018-05-02 | 2    |        |            | 2018-05-01 | completed_undated
+        person         | anchor     | done       | form | missed | off_study  | today      | state                  | flags
+        no date        | 2018-03-09 |            | 2    |        |            | 2018-05-01 | completed_undated      |
+        no date, left  | 2018-03-09 |            | 2    |        | 2018-04-01 | 2018-05-01 | completed_undated      |
+        no date, said  | 2018-03-09 |            | 2    | yes    |            | 2018-05-01 | completed_undated      | missed_and_complete
+        nothing known  |            |            | 2    |        |            | 2018-05-01 | completed_undated      |
+        no anchor      |            | 2018-04-30 |      |        |            | 2018-05-01 | completed_unclassified |
+        no anchor, too |            | 2018-04-30 | 2    | yes    |            | 2018-05-01 | completed_unclassified | done_and_missed
+        in future      | 2018-03-09 | 2018-05-02 | 2    |        |            | 2018-05-01 | completed_undated      | done_in_future
     """
     assert answered(table, M2) == expected(table)
 

@@ -21,12 +21,14 @@ SUB_FLAGS = ("opens_soon", "past_target", "closing_soon")
 REMARKS = (
     "off_study",
     "off_study_undated",
+    "missed_and_complete",
     "between_windows",
     "in_other_window",
     "not_nearest_to_target",
 )
 """Worth knowing beside the state. ``off_study``: off study, though no anchor lets the state say so;
-``off_study_undated``: said to be off study without a date that would let it. The completion date
+``off_study_undated``: said to be off study without a date that would let it;
+``missed_and_complete``: ``completed_undated`` by its form, though recorded as missed. The date
 lies in no window (an unscheduled visit), or in another visit's; of several dates in one window it
 is not the one nearest to the target (of two equally near the later counts, as in the CDISC pilot).
 """
@@ -90,6 +92,8 @@ def _remarks(found: Classified, facts: Facts) -> Iterator[tuple[str, Marks]]:
     yield "off_study", not_scheduled & left[:, None]
     undecided = np.isin(found.state, [STATES.index(name) for name in BY_DATE])
     yield "off_study_undated", undecided & (facts.off_study_undated & ~left)[:, None]
+    undated = found.state == STATES.index("completed_undated")
+    yield "missed_and_complete", undated & facts.missed
     dates = np.where(found.windows.due, found.windows.done, np.datetime64("NaT", "D"))
     in_other, in_any = windows_of_dates(dates, found.windows)
     has_window = ~np.isnat(found.windows.target) & ~np.isnat(dates)
