@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -66,6 +67,7 @@ def command(
 
 def check(name_or_path: str, token: str | None, env_file: Path | None, show: Show) -> ExitCode:
     """Check the file, then with a token the project; show the result and return the exit code."""
+    from redcap_jobs.study.check import check_to_do
     from redcap_jobs.study.live import Checked
     from redcap_jobs.study.loading import load_bundled_or_file
 
@@ -75,6 +77,7 @@ def check(name_or_path: str, token: str | None, env_file: Path | None, show: Sho
         show(name_or_path, Checked(None, error.findings))
         return ExitCode.SETUP
     checked = Checked(study) if token is None else ask(study, token, env_file)
+    checked = replace(checked, findings=(*check_to_do(study), *checked.findings))
     show(name_or_path, checked)
     return ExitCode.SETUP if checked.errors else ExitCode.DONE
 
@@ -102,19 +105,32 @@ def ask(study: Study, token: str, env_file: Path | None) -> Checked:
 
 def show_text(name: str, checked: Checked) -> None:
     """Print findings one per line, the counts of every condition, and a closing line."""
-    from dataclasses import astuple
-
-    from redcap_jobs.plan import Table
-    from redcap_jobs.render import console_for, rich_table
-
     for finding in checked.findings:
         click.echo(str(finding))
     if checked.counts:
-        title = f"Conditions, over {checked.records} records"
-        columns = ("condition", "", "true", "false", "blank", "true on blank")
-        rows = tuple(tuple(str(cell) for cell in astuple(each)) for each in checked.counts)
-        console_for(terminal=sys.stdout.isatty()).print(rich_table(Table(title, columns, rows)))
+        show_counts(checked)
     click.echo(closing_line(name, checked))
+
+
+def show_counts(checked: Checked) -> None:
+    """Draw the counts at a terminal; elsewhere write them as plain, aligned lines."""
+    from dataclasses import astuple
+
+    title = f"Conditions, over {checked.records} records"
+    columns = ("where", "condition", "true", "false", "blank", "true on blank")
+    rows = tuple(tuple(str(cell) for cell in astuple(each)) for each in checked.counts)
+    if sys.stdout.isatty():
+        from redcap_jobs.plan import Table
+        from redcap_jobs.render import console_for, rich_table
+
+        console_for(terminal=True).print(rich_table(Table(title, columns, rows)))
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    click.echo(f"{title}:")
+    for row in (columns, *rows):
+        texts = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        click.echo("  ".join(["", *texts, *numbers]))
 
 
 def closing_line(name: str, checked: Checked) -> str:

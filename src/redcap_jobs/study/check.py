@@ -63,6 +63,18 @@ def check_sites(study: Study, groups: Collection[str]) -> list[CheckFinding]:
     return findings(study, flaws)
 
 
+def check_to_do(study: Study) -> list[CheckFinding]:
+    """Report every guess of ``redcap-jobs init`` that nobody has confirmed yet."""
+    return [
+        CheckFinding(
+            f"{study.path}: line {line}",
+            f"a guess that nobody has confirmed: {what}",
+            "correct or confirm it, then delete the TO-DO",
+        )
+        for line, what in study.to_do
+    ]
+
+
 def findings(study: Study, flaws: list[Flaw] | Iterator[Flaw]) -> list[CheckFinding]:
     """Turn flaws into findings with file and key path, in file order, each told once."""
     written = study.written or study.model_dump(mode="json", by_alias=True, exclude_defaults=True)

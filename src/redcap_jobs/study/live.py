@@ -56,8 +56,12 @@ def check_live(study: Study, name: str, client: RedcapClient, now: datetime) -> 
     """Compare a study file with the project behind the token called ``name``.
 
     The server is asked first which project it is; another than declared is reported and not read
-    any further. Nothing is written. Raises what the client raises.
+    any further. Nothing is written. Raises what the client raises, and RedcapJobsError if records
+    that the project holds do not come back.
     """
+    from redcap_jobs.plan import ReadRows
+    from redcap_jobs.reading import Side, export
+
     info = client.project_info()
     version = client.version()
     wrong_project = check_identity(study, name, info)
@@ -70,10 +74,11 @@ def check_live(study: Study, name: str, client: RedcapClient, now: datetime) -> 
         *check_sites(study, set(roster["dag"]) - {""}),
         *restricted_token(study, name, client, roster),
     ]
-    wanted = fields_to_count(study, project)
-    rows = client.export_rows(wanted, record_id_field=project.record_id_field)
-    view = all_records(study, project, rows, roster, now)
-    counts = tuple(condition_counts(study, view))
+    counts: tuple[ConditionCount, ...] = ()
+    if wanted := fields_to_count(study, project):
+        side = Side(name, client, project, version, roster)
+        rows = export(side, [ReadRows("source", wanted)], records=())
+        counts = tuple(condition_counts(study, all_records(study, project, rows, roster, now)))
     return Checked(study, tuple(findings), counts, info, version, roster["record"].nunique())
 
 

@@ -22,6 +22,8 @@ from redcap_jobs.study.salvage import salvage
 
 TOML_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
+TO_DO = re.compile(r"#\s*TO-?DO\b:?\s*(?P<what>.*?)\s*$")
+
 
 def load_study(path: Path | str) -> Study:
     """Read a study file.
@@ -79,7 +81,22 @@ def study_from_bytes(content: bytes, path: Path) -> Study:
     study, findings = read_study(text, path)
     if secrets or study is None:
         raise StudyFileError([*secrets, *(without_secrets(each) for each in findings)])
-    return study.read_from(path, tomllib.loads(text), hashlib.sha256(content).hexdigest())
+    return with_origin(study, text, content, path)
+
+
+def draft_study(text: str, path: Path) -> Study:
+    """Make a study of a text that is well formed but may break rules between its tables.
+
+    For a first file full of guesses, which is written all the same and left to ``check``.
+    """
+    study = Study.model_validate(with_defaults(tomllib.loads(text)))
+    return with_origin(study, text, text.encode(), path)
+
+
+def with_origin(study: Study, text: str, content: bytes, path: Path) -> Study:
+    """Note in a study what it was read from."""
+    digest = hashlib.sha256(content).hexdigest()
+    return study.read_from(path, tomllib.loads(text), digest, tuple(lines_to_do(text)))
 
 
 def read_study(text: str, path: Path) -> tuple[Study | None, list[Finding]]:
@@ -151,6 +168,13 @@ def lines_with_secrets(text: str) -> Iterator[int]:
     for number, line in enumerate(text.splitlines(), start=1):
         if TOKEN.search(line):
             yield number
+
+
+def lines_to_do(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number and the words of every ``# TO-DO`` comment."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := TO_DO.search(line):
+            yield number, found["what"]
 
 
 def without_secrets(finding: Finding) -> Finding:

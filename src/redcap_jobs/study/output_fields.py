@@ -1,0 +1,90 @@
+"""The data-dictionary rows of the fields that jobs write, in the wording of REDCap's own CSV.
+
+Uploading a data dictionary replaces the whole dictionary (REDCap help, "Data Dictionary"): rows
+alone, uploaded as they are, would delete every other field. So the rows come in two forms: a CSV
+to append to the dictionary that was downloaded, and an instrument ZIP that the Online Designer
+adds as one more instrument, leaving the others as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+
+from redcap_jobs.redcap.project import Project
+from redcap_jobs.study.config import VISIT_STATES, Study
+from redcap_jobs.study.uses import fields
+
+HEADER = (
+    "Variable / Field Name",
+    "Form Name",
+    "Section Header",
+    "Field Type",
+    "Field Label",
+    "Choices, Calculations, OR Slider Labels",
+    "Field Note",
+    "Text Validation Type OR Show Slider Number",
+    "Text Validation Min",
+    "Text Validation Max",
+    "Identifier?",
+    "Branching Logic (Show field only if...)",
+    "Required Field?",
+    "Custom Alignment",
+    "Question Number (surveys only)",
+    "Matrix Group Name",
+    "Matrix Ranking?",
+    "Field Annotation",
+)
+FORM = "visit_tracking"
+STATE_CHOICES = " | ".join(
+    f"{state}, {state.replace('_', ' ').capitalize()}" for state in VISIT_STATES
+)
+TYPES: dict[str, tuple[str, str, str, str]] = {
+    "target": ("text", "Target date of the visit", "", "date_ymd"),
+    "opens": ("text", "Window opens on", "", "date_ymd"),
+    "closes": ("text", "Window closes on", "", "date_ymd"),
+    "state": ("dropdown", "State of the visit", STATE_CHOICES, ""),
+    "flags": ("text", "Flags of the visit", "", ""),
+    "days_from_target": ("text", "Days from the target date", "", "integer"),
+    "stamp": ("text", "Computed at", "", "datetime_seconds_ymd"),
+    "pending_visit": ("text", "Visit now open or overdue", "", ""),
+}
+"""What is written → field type, label, choices, validation."""
+
+
+def missing_rows(study: Study, project: Project | None) -> list[dict[str, str]]:
+    """Return the dictionary rows of the output fields that the project lacks.
+
+    Without a project every output field of the study file is lacking. Each row has all of
+    :data:`HEADER`; all are on instrument ``visit_tracking``, read-only on the page.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for use in fields(study):
+        name = use.reference.field
+        if use.written and (project is None or name not in project.fields):
+            kind, label, choices, validation = TYPES[use.role]
+            cells = (name, FORM, "", kind, label, choices, "", validation)
+            row = dict(zip(HEADER, cells, strict=False))
+            rows.setdefault(
+                name, dict.fromkeys(HEADER, "") | row | {"Field Annotation": "@READONLY"}
+            )
+    return list(rows.values())
+
+
+def as_csv(rows: list[dict[str, str]]) -> str:
+    """Write rows as the CSV that REDCap reads."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HEADER, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_instrument_zip(rows: list[dict[str, str]]) -> bytes:
+    """Pack rows as an instrument ZIP for "Upload instrument ZIP file" in the Online Designer."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        member = zipfile.ZipInfo("instrument.csv", date_time=(2026, 1, 1, 0, 0, 0))
+        archive.writestr(member, as_csv(rows))
+    return packed.getvalue()
