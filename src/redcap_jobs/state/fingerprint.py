@@ -74,6 +74,13 @@ class Fingerprinter:
         return "".join(chr(byte & 0x7F) for byte in digest)
 
 
+def key_is_known(store: Store) -> bool:
+    """Tell whether fingerprints were ever made for this state."""
+    with store.read() as connection:
+        query = select(meta.c.value).where(meta.c.name == "key_mark")
+        return connection.execute(query).scalar() is not None
+
+
 def check_key(store: Store, fingerprinter: Fingerprinter) -> None:
     """Make sure that a state is only ever used with the key its fingerprints were made with.
 

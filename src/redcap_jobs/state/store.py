@@ -94,10 +94,18 @@ class Store:
             yield connection
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection whose every query sees the same moment."""
+        with self._transaction(writes=False, snapshot=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, writes: bool, snapshot: bool = False) -> Iterator[Connection]:
         try:
             with self.engine.connect() as connection:
                 connection = connection.execution_options(writes=writes)
+                if snapshot and self.path is None:
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 with connection.begin():
                     yield connection
         except DBAPIError as error:
