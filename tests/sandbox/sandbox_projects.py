@@ -37,7 +37,8 @@ class Caller:
         """Export records as JSON rows."""
         response = self.post(content="record", format="json", **parameters)
         assert response.status_code == 200, response.text
-        return response.json()
+        rows: list[dict[str, Any]] = response.json()
+        return rows
 
     def send(self, rows: Any, **parameters: Any) -> requests.Response:
         """Import JSON rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 from sandbox_projects import Caller, trial
@@ -117,7 +117,7 @@ def test_the_three_formats_say_the_same(longitudinal: Caller) -> None:
     by_csv = longitudinal.post(content="record", format="csv")
     assert list(csv.DictReader(io.StringIO(by_csv.text))) == by_json
     by_xml = longitudinal.post(content="record")
-    items = ElementTree.fromstring(by_xml.content).iter("item")  # noqa: S314 - our own answer
+    items = ET.fromstring(by_xml.content).iter("item")  # noqa: S314 - our own answer
     assert [{cell.tag: cell.text or "" for cell in item} for item in items] == by_json
     assert by_xml.text.startswith('<?xml version="1.0" encoding="UTF-8" ?>\n<records>')
 

@@ -85,9 +85,11 @@ def test_one_bad_value_refuses_everything(server: Sandbox, longitudinal: Caller)
         (
             "slept",
             "8",
-            "This field ('slept') exists on an instrument that is not designated for the event "
-            "named 'Start (Arm 1: Drug A)'. You are not allowed to import data for this field "
-            "into this event.",
+            (
+                "This field ('slept') exists on an instrument that is not designated for the event "
+                "named 'Start (Arm 1: Drug A)'. You are not allowed to import data for this field "
+                "into this event."
+            ),
         ),
     ],
 )
@@ -212,8 +214,10 @@ def test_xml_that_is_no_xml_is_refused(longitudinal: Caller, data: str) -> None:
         ("csv", "record_id,redcap_event_name,phone\n10,start_arm_1,(617) 555-0123\n"),
         (
             "xml",
-            "<records><item><record_id>10</record_id><redcap_event_name>start_arm_1"
-            "</redcap_event_name><phone><![CDATA[(617) 555-0123]]></phone></item></records>",
+            (
+                "<records><item><record_id>10</record_id><redcap_event_name>start_arm_1"
+                "</redcap_event_name><phone><![CDATA[(617) 555-0123]]></phone></item></records>"
+            ),
         ),
     ],
 )
@@ -377,7 +381,7 @@ def test_a_user_in_a_group_may_not_send_the_group_column(server: Sandbox) -> Non
 
 
 def test_auto_numbering_renames_the_records_sent(longitudinal: Caller) -> None:
-    """forceAutoNumber gives new names; auto_ids tells new and old."""
+    """Auto-numbering (``forceAutoNumber``) gives new names; auto_ids tells new and old."""
     rows = [
         {"record_id": name, "redcap_event_name": "start_arm_1", "sex": "1"} for name in ("a", "b")
     ]

@@ -89,7 +89,7 @@ class Draft:
     def names(self) -> list[str]:
         """Return the names of all records in this draft."""
         kept = [name for name in self._base.records if name not in self._deleted]
-        return kept + [name for name in self._rows if name not in self._base.records]
+        return list(dict.fromkeys([*kept, *self._rows]))
 
     def rows(self, record: str) -> Mapping[RowKey, Mapping[str, str]]:
         """Return a record's rows as the draft has them."""
@@ -145,7 +145,7 @@ class Draft:
             name: record for name, record in self._base.records.items() if name not in self._deleted
         }
         for name, rows in self._rows.items():
-            before = self._base.records.get(name, Record())
+            before = records.get(name, Record())
             records[name] = Record(
                 rows, self._dags.get(name, before.dag), (*before.touched, self._now)
             )
