@@ -244,6 +244,34 @@ def test_filter_logic_that_makes_no_sense_is_refused(longitudinal: Caller, logic
     assert "filterLogic" in response.json()["error"]
 
 
+def test_headers_can_be_labels(longitudinal: Caller) -> None:
+    """rawOrLabelHeaders=label in csv: options as ``(choice=…)``, every status is ``Complete?``."""
+    text = longitudinal.post(
+        content="record", format="csv", rawOrLabelHeaders="label", forms=["enrolment"]
+    ).text
+    assert text.splitlines()[0] == (
+        "Record ID,Event Name,Repeat Instrument,Repeat Instance,Date of birth,"
+        "Consent (choice=Study),Consent (choice=Not asked),Sex,Weight,BMI,Photo,Phone,Complete?"
+    )
+
+
+def test_a_date_range_is_of_changes_in_server_time(server: Sandbox, longitudinal: Caller) -> None:
+    """Records created or changed in the range; unchanged data leave no trace (REDCapR issue 515)."""
+    whole_day = {
+        "dateRangeBegin": "2026-11-22 00:00:00",
+        "dateRangeEnd": "2026-11-22 23:59:59",
+    }
+    assert longitudinal.export(**whole_day) == []
+    row = {"record_id": "2", "redcap_event_name": "start_arm_2"}
+    longitudinal.send([row | {"sex": "2"}])
+    assert longitudinal.export(**whole_day) == []
+    longitudinal.send([row | {"sex": "1"}])
+    assert {one["record_id"] for one in longitudinal.export(**whole_day)} == {"2"}
+    assert longitudinal.export(dateRangeBegin="2026-11-22 12:30:01") == []
+    bad = longitudinal.post(content="record", format="json", dateRangeBegin="22.11.2026")
+    assert bad.status_code == 400
+
+
 def test_csv_takes_another_delimiter(classic: Caller) -> None:
     """``csvDelimiter`` separates the cells; a value that holds it is quoted."""
     classic.send([{"id": "1", "name": "A;B"}])

@@ -89,20 +89,30 @@ def command(
     """
     import sys
 
+    from redcap_jobs.errors import SetupError
     from redcap_jobs.render import console_for
-    from redcap_jobs.sandbox.env_file import write_env_file
-    from redcap_jobs.sandbox.serve import (
-        projects_to_serve,
-        show_sandbox,
-        super_token,
-        until_told_to_stop,
-    )
-    from redcap_jobs.sandbox.server import Sandbox
+
+    try:
+        from redcap_jobs.sandbox.env_file import write_env_file
+        from redcap_jobs.sandbox.serve import (
+            projects_to_serve,
+            show_sandbox,
+            super_token,
+            until_told_to_stop,
+        )
+        from redcap_jobs.sandbox.server import Sandbox
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"the sandbox needs its extra ({error.name} is missing); "
+            "type: pip install 'redcap-jobs[sandbox]'"
+        ) from error
 
     projects = projects_to_serve(
         ismile=study == "ismile", participants=participants, seed=seed, files=files, now=now
     )
     token = super_token(super_token_env)
+    if not projects and not token:
+        raise click.UsageError("nothing to serve; name a --project, or leave out --study none")
     sandbox = Sandbox(projects, port=port, now=now, super_token=token, public_url=public_url or "")
     with until_told_to_stop() as told, sandbox:
         if env_file is not None:

@@ -113,7 +113,7 @@ def enrolled(
         anchor=anchor,
     )
     baseline = one.at("baseline")
-    baseline.update(enrolment_form(one, home, home_number, random))
+    baseline.update(enrolment_form(one, home, home_number, random, as_of))
     off_study = None if plain else off_study_date(one.anchor, random)
     if not plain and random.random() < 0.03:
         baseline.update({"consent___1": "", "consent___2": "", "consent___3": ""})
@@ -130,12 +130,12 @@ def enrolled(
 
 
 def enrolment_form(
-    one: Participant, home: Household, home_number: int, random: Random
+    one: Participant, home: Household, home_number: int, random: Random, as_of: date
 ) -> dict[str, str]:
-    """Return the values of enrolment and randomisation."""
+    """Return the values of enrolment and randomisation; the amendment came 500 days ago."""
     name, gender = child(home, random)
     born = one.anchor - timedelta(days=random.randrange(300, 2500))
-    amended = one.anchor.toordinal() % 2 == 0
+    amended = as_of - one.anchor < timedelta(days=500)
     return {
         "enrol_date": (one.anchor - timedelta(days=random.randrange(15))).isoformat(),
         "consent___1": "1",

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from redcap_jobs.sandbox.answers import Answer, Table
 from redcap_jobs.sandbox.context import Context
-from redcap_jobs.sandbox.dictionary import STATUS_CHOICES, Column
+from redcap_jobs.sandbox.date_range import in_date_range
+from redcap_jobs.sandbox.dictionary import Column
+from redcap_jobs.sandbox.export_labels import (
+    eav_label,
+    header_labels,
+    label_of_keys,
+    translations,
+)
 from redcap_jobs.sandbox.filter_logic import matching_rows
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.store import Record, RowKey, Snapshot
@@ -120,9 +127,10 @@ def selected_rows(context: Context, selection: Selection) -> Iterator[ExportRow]
 def visible_rows(context: Context) -> Iterator[ExportRow]:
     """Yield every row of the records asked for, as far as the user's group may see them."""
     snapshot = context.project.store.current
+    in_range = in_date_range(context.parameters)
     for name in wanted_records(snapshot, context.parameters.array("records")):
         record = snapshot.records[name]
-        if context.visible(record.dag):
+        if context.visible(record.dag) and in_range(record):
             for key in ordered_rows(record, context.structure):
                 yield ExportRow(name, key, record.dag, record.rows[key])
 
@@ -200,8 +208,11 @@ def flat_table(context: Context, selection: Selection, rows: Sequence[ExportRow]
     head_names = [id_field, *key_columns(structure)] if selection.with_keys else []
     if selection.with_dag:
         head_names.append("redcap_data_access_group")
+    all_names = [*head_names, *names]
+    labelled = parameters.text("rawOrLabelHeaders") == "label"
+    headers = header_labels(structure, all_names) if labelled else None
     delimiter = DELIMITERS.get(parameters.text("csvDelimiter"), ",")
-    return Table([*head_names, *names], out, root="records", delimiter=delimiter)
+    return Table(all_names, out, root="records", headers=headers, delimiter=delimiter)
 
 
 def blanks(
@@ -219,31 +230,6 @@ def blanks(
         else column.default
         for column in columns
     ]
-
-
-def label_of_keys(structure: Structure) -> dict[str, str]:
-    """Return the words for event names and repeating instruments."""
-    words = {form.name: form.label for form in structure.forms}
-    words.update({event: structure.event_label(event) for event in structure.event_by_name})
-    return words
-
-
-def translations(context: Context, columns: Sequence[Column]) -> list[Mapping[str, str]]:
-    """Return per column what a stored code reads as in words."""
-    structure = context.structure
-    own_label = context.parameters.flag("exportCheckboxLabel")
-    words: list[Mapping[str, str]] = []
-    for column in columns:
-        if column.kind == "status":
-            words.append(STATUS_CHOICES)
-        elif column.kind == "checkbox" and own_label:
-            label = structure.field_by_name[column.field].labels[column.code]
-            words.append({"1": label, "0": ""})
-        elif column.kind == "checkbox":
-            words.append({"1": "Checked", "0": "Unchecked"})
-        else:
-            words.append(structure.field_by_name[column.field].labels)
-    return words
 
 
 def eav_table(context: Context, selection: Selection, rows: Sequence[ExportRow]) -> Table:
@@ -275,10 +261,3 @@ def eav_table(context: Context, selection: Selection, rows: Sequence[ExportRow])
             out.append([*head, column.field, value])
     names = ["record", *key_columns(structure), "field_name", "value"]
     return Table(names, out, root="records")
-
-
-def eav_label(structure: Structure, column: Column, value: str) -> str:
-    """Return the words for one stored value."""
-    if column.kind == "status":
-        return STATUS_CHOICES.get(value, value)
-    return structure.field_by_name[column.field].labels.get(value, value)
