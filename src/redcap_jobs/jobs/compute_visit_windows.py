@@ -90,12 +90,13 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     """
     computed = _computed(study, inputs, as_of)
     records, visits = computed.people.records, computed.schedule.visits
-    columns, kept = _columns(study, inputs, computed, as_of)
+    outputs = _outputs(study, inputs, computed.people)
+    columns, kept = _columns(study, inputs, computed, outputs, as_of)
     state = np.where(kept, computed.last.state, computed.found.state)
     found = replace(
         computed.found, state=state, pending=pending_visits(state, computed.known.facts)
     )
-    columns += _pending_columns(study, inputs, computed, found)
+    columns += outputs.participant(pending_text(found, visits))
     corrected = window_decisions.anchor_corrected(computed.last, computed.facts)
     return Plan(
         job=NAME,
@@ -156,10 +157,9 @@ def _computed(study: Study, inputs: Inputs, as_of: datetime) -> Computed:
 
 
 def _columns(
-    study: Study, inputs: Inputs, computed: Computed, as_of: datetime
+    study: Study, inputs: Inputs, computed: Computed, outputs: Outputs, as_of: datetime
 ) -> tuple[list[Column], Marks]:
     """Give the visits' output columns, and which visits keep what the last run decided."""
-    outputs = _outputs(study, inputs, computed.people)
     values = written_values(computed.found, computed.bits)
     closed = window_decisions.closed_under_other_rules(
         computed.last, computed.facts, computed.rules
@@ -179,17 +179,6 @@ def _columns(
         )
         columns += [*own, *outputs.stamp(place, changed, stamp)]
     return columns, kept
-
-
-def _pending_columns(
-    study: Study, inputs: Inputs, computed: Computed, found: Classified
-) -> list[Column]:
-    outputs = _outputs(study, inputs, computed.people)
-    pending = pending_text(found, computed.schedule.visits)
-    return [
-        outputs.column(reference, None, pending)
-        for reference in study.participants.write.pending_visit
-    ]
 
 
 def _outputs(study: Study, inputs: Inputs, persons: People) -> Outputs:

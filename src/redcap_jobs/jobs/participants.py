@@ -52,7 +52,6 @@ def people(study: Study, inputs: Inputs, rows: pd.DataFrame, as_of: datetime) ->
     now = local_times(study, sites, as_of)
     view = _view(inputs, rows, found["arm"], now)
     arms, contradictory, problems = _assigned(study, view, found)
-    view = _view(inputs, rows, arms, now)
     who = study.participants.who
     taking_part = pd.Series(data=True, index=arms.index)
     if who is not None:

@@ -12,6 +12,8 @@ Where the rules leave room:
   visit is ``completed_undated``: it was held, and nobody knows when.
 * ``D`` without a window (no anchor, or no window known for this participant) is
   ``completed_unclassified``.
+* A complete form without a date is ``completed_undated`` even where the visit is recorded as
+  missed: rule 4 stands before rule 5. A flag says so.
 * Rule 1 stands before completion: a date on a visit that is not applicable changes no state and
   is an error.
 * ``W`` decides only from the day it names; off study without a date decides no state, but nobody

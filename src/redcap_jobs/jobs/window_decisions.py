@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,11 @@ class Before:
     facts: Strings
     rules: Strings
 
-    @property
+    @cached_property
     def state(self) -> StateCodes:
         """Positions in STATES; -1 where nothing was decided."""
         codes = {name: code for code, name in enumerate(STATES)}
-        flat = [codes.get(name, -1) for name in self.decision.ravel()]
+        flat = [codes.get(name, -1) for name in self.decision.ravel().tolist()]
         return np.array(flat, dtype=np.int8).reshape(self.decision.shape)
 
 
@@ -54,11 +55,11 @@ def before(decisions: pd.DataFrame, records: pd.Index, visits: Sequence[str]) ->
     columns = {
         name: np.full(shape, "", dtype=object) for name in ("decision", "reasons", "facts", "rules")
     }
-    for place, visit in enumerate(visits):
-        own = decisions[decisions["subject"] == visit].drop_duplicates("record")
-        rows = records.get_indexer(pd.Index(own["record"]))
-        for name, array in columns.items():
-            array[rows[rows >= 0], place] = own[name].to_numpy(dtype=object)[rows >= 0]
+    row = records.get_indexer(pd.Index(decisions["record"]))
+    place = pd.Index(visits).get_indexer(pd.Index(decisions["subject"]))
+    known = (row >= 0) & (place >= 0)
+    for name, array in columns.items():
+        array[row[known], place[known]] = decisions[name].to_numpy(dtype=object)[known]
     return Before(**columns)
 
 
@@ -127,9 +128,10 @@ def closed_under_other_rules(last: Before, facts: Strings, rules: Sequence[str])
 
 def anchor_corrected(last: Before, facts: Strings) -> Marks:
     """Mark visits that had an anchor at the last run and now have another, or none."""
-    parts = np.vectorize(lambda text: text.partition(":")[0], otypes=[object])
-    was, now = parts(last.facts), parts(facts)
-    marks: Marks = (was != "") & (was != now)
+    marks: Marks = (last.facts != "") & (last.facts != facts)
+    for row, place in np.argwhere(marks).tolist():
+        was, now = (each[row, place].partition(":")[0] for each in (last.facts, facts))
+        marks[row, place] = was not in {"", now}
     return marks
 
 

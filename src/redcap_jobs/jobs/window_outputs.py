@@ -88,6 +88,13 @@ class Outputs:
         wanted = in_schedule | stands
         return [column.where(wanted) for column in columns]
 
+    def participant(self, pending: Strings) -> list[Column]:
+        """Give the columns that are written once per participant."""
+        return [
+            self.column(reference, None, pending)
+            for reference in self.study.participants.write.pending_visit
+        ]
+
     def stamp(self, place: int, changed: Marks, stamp: str) -> list[Column]:
         """Give the stamp's column of one visit: new where another of its cells changes."""
         visit = self.study.visits[place]
