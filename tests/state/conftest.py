@@ -37,9 +37,16 @@ def project() -> ProjectKey:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
+def postgresql_server() -> Iterator[Server]:
     with running_server() as server:
         yield server
+
+
+@pytest.fixture
+def postgresql(postgresql_server: Server) -> Iterator[Server]:
+    """Lend the server to one test; its databases are emptied before the next one gets them."""
+    yield postgresql_server
+    postgresql_server.recycle()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -53,16 +52,37 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """A running server; ``new_database()`` returns the URL of an empty database of its own."""
+    """A running server; ``new_database()`` returns the URL of an empty database.
+
+    Databases are used again after ``recycle()``: making and removing one is slow.
+    """
 
     port: int
-    numbers: Iterator[int] = field(default_factory=count)
+    idle: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
 
     def new_database(self) -> str:
-        name = f"state_{next(self.numbers)}"
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'create database "{name}"')
+        if self.idle:
+            name = self.idle.pop()
+            with psycopg.connect(self.dsn(name), autocommit=True) as connection:
+                connection.execute("drop schema public cascade")
+                connection.execute("create schema public")
+        else:
+            name = f"state_{len(self.busy) + len(self.idle)}"
+            with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+                connection.execute(f'create database "{name}"')
+        self.busy.append(name)
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def recycle(self) -> None:
+        """Take back every database; whoever is still connected is cut off."""
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+                "where datname like 'state_%' and pid <> pg_backend_pid()"
+            )
+        self.idle += self.busy
+        self.busy.clear()
 
     def dsn(self, database: str) -> str:
         return f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"

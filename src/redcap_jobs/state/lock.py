@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from redcap_jobs.errors import AnotherRunActive, StateError
 from redcap_jobs.state.engine import advisory_number, explained
@@ -142,8 +142,13 @@ def session_lock(store: Store, scope: JobScope, run_id: str, now: datetime) -> I
                     "more is done, the next run goes on from here"
                 ) from error
 
-        yield confirm
-        name_holder(store, scope, None, now)
+        try:
+            yield confirm
+            name_holder(store, scope, None, now)
+        finally:
+            # closing alone frees it a moment later, when the server notices
+            with suppress(SQLAlchemyError):
+                connection.scalar(text("select pg_advisory_unlock(:number)"), {"number": number})
     finally:
         connection.close()
 
