@@ -21,7 +21,7 @@ from redcap_jobs.state.process import Holder
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 
-EXAMPLES = 1000 if os.environ.get("REDCAP_JOBS_LONG_TESTS") else 60
+EXAMPLES = 1000 if os.environ.get("REDCAP_JOBS_LONG_TESTS") else 40
 PROJECT = ProjectKey("https://redcap.example.edu/api", 3041, "production")
 SETTINGS = settings(
     stateful_step_count=40,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +180,33 @@ def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(StateError, match="something else; correct the path"):
         Store.open(f"sqlite:///{path}")
+
+
+def test_a_full_disk_is_one_clear_line_and_changes_nothing(tmp_path: Path) -> None:
+    """SQLITE_FULL, here by a limit on pages: says to make room; the transaction is gone whole."""
+
+    def fill() -> None:
+        with store.write() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count=1")
+            rows = [{"name": str(number), "value": "x" * 4000} for number in range(100)]
+            connection.execute(insert(schema.meta), rows)
+
+    with Store.create(f"sqlite:///{tmp_path}/state.db") as store:
+        with pytest.raises(StateError, match="disk is full; make room"):
+            fill()
+        with store.read() as connection:
+            assert connection.execute(text("select count(*) from meta")).scalar() == 1
+
+
+def test_the_heavy_libraries_are_not_imported_for_help() -> None:
+    """SQLAlchemy, Alembic and pandas are paid for only when a state is opened."""
+    modules = "redcap_jobs.commands.state, redcap_jobs.commands.runs, redcap_jobs.state.scope"
+    light = f"import sys, {modules}, redcap_jobs.state.address, redcap_jobs.state.process"
+    check = "print(*{'sqlalchemy', 'alembic', 'pandas', 'psycopg'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{light}; {check}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
 
 
 def test_a_fork_does_not_share_connections(store: Store) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.sql import bindparam
 
 from redcap_jobs.plan import DECISION_COLUMNS
@@ -77,6 +77,14 @@ def save_changed(
         if changed:
             connection.execute(UPDATE_ONE, changed)
     return len(new) + len(changed)
+
+
+def forget(store: Store, project: ProjectKey, job: str, records: Sequence[str]) -> None:
+    """Drop a job's decisions about records that the project does not hold any more."""
+    where = (decisions.c.project == str(project), decisions.c.job == job)
+    with store.write() as connection:
+        for record in records:
+            connection.execute(delete(decisions).where(*where, decisions.c.record == record))
 
 
 UPDATE_ONE = update(decisions).where(

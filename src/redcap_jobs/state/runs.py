@@ -31,6 +31,7 @@ RunState: TypeAlias = Literal[
 GOOD_STATES = ("done", "partial")
 PROBLEMS_KEPT = 1000
 MESSAGE_KEPT = 500
+LOOKED_BACK = 1000
 RUN_OUT_OF_SIGHT = timedelta(days=1)
 """A run on another host without an end shows as running for this long."""
 
@@ -198,7 +199,7 @@ def list_runs(
     store: Store, *, study: str | None = None, job: str | None = None, limit: int = 20
 ) -> list[RunRecord]:
     """Return the newest runs first, of one study or one job if asked."""
-    query = select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)
+    query = select(runs).order_by(runs.c.id.desc()).limit(limit)
     if study is not None:
         query = query.where(runs.c.study == study)
     if job is not None:
@@ -215,16 +216,15 @@ def last_good_run(store: Store, project: ProjectKey, job: str) -> RunRecord | No
     must not make the next export look large.
     """
     query = (
-        select(runs)
+        select(runs.c.id, runs.c.options)
         .where(runs.c.project == str(project), runs.c.job == job, runs.c.state.in_(GOOD_STATES))
         .order_by(runs.c.started_at.desc(), runs.c.id.desc())
+        .limit(LOOKED_BACK)
     )
-    now = store.clock.now()
     with store.read() as connection:
-        for row in connection.execute(query).mappings():
-            if not row["options"].get("records"):
-                return record_of(row, now)
-    return None
+        newest = connection.execute(query).all()
+    whole = next((row.id for row in newest if not row.options.get("records")), None)
+    return get_run(store, whole) if whole else None
 
 
 def record_of(row: RowMapping, now: datetime) -> RunRecord:
