@@ -95,6 +95,7 @@ def command(
     try:
         from redcap_jobs.sandbox.env_file import write_env_file
         from redcap_jobs.sandbox.serve import (
+            collect_rarely,
             projects_to_serve,
             show_sandbox,
             super_token,
@@ -113,6 +114,7 @@ def command(
     token = super_token(super_token_env)
     if not projects and not token:
         raise click.UsageError("nothing to serve; name a --project, or leave out --study none")
+    collect_rarely()
     sandbox = Sandbox(projects, port=port, now=now, super_token=token, public_url=public_url or "")
     with until_told_to_stop() as told, sandbox:
         if env_file is not None:

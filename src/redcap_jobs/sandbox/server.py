@@ -135,8 +135,11 @@ class Sandbox:
         self.api.log.clear()
 
     def project(self, pid: int) -> SandboxProject:
-        """Return a project by its id."""
-        return next(project for project in self.api.projects if project.pid == pid)
+        """Return a project by its id; LookupError if there is none."""
+        for project in self.api.projects:
+            if project.pid == pid:
+                return project
+        raise LookupError(f"the sandbox has no project {pid}")
 
     def fault(
         self,
