@@ -401,27 +401,58 @@ def test_what_was_exported_can_be_imported(server: Sandbox, longitudinal: Caller
     assert after == rows
 
 
-def test_deleting_an_unknown_record_deletes_nothing(server: Sandbox, longitudinal: Caller) -> None:
-    """400, the recorded text, and the known record is still there."""
-    response = longitudinal.post(
-        content="record", action="delete", records=["10", "1"], returnFormat="json"
-    )
+@pytest.mark.parametrize(
+    ("row", "field", "part"),
+    [
+        ({"record_id": ""}, "record_id", "missing"),
+        ({"photo": "me.jpg"}, "photo", "'file' field"),
+        ({"redcap_data_access_group": "moon"}, "redcap_data_access_group", "not a valid Data"),
+        (repeat("drugs", "0", drug="X"), "redcap_repeat_instance", "positive whole number"),
+        (repeat("drugs", "x", drug="X"), "redcap_repeat_instance", "positive whole number"),
+        (repeat("", "", drug="X"), "drug", "is on a repeating instrument"),
+        (repeat("drugs", 1, seen="2026-02-02"), "seen", "not on the repeating instrument"),
+    ],
+)
+def test_what_else_is_refused(
+    server: Sandbox, longitudinal: Caller, row: dict[str, Any], field: str, part: str
+) -> None:
+    """Refusals nobody recorded: the words are our own, the form and the all-or-nothing are not."""
+    before = server.project(901).digest()
+    base = {"record_id": "10", "redcap_event_name": "start_arm_1", "sex": "2"}
+    whole = row if "redcap_repeat_instrument" in row else base | row
+    message = longitudinal.refusal([whole])
+    assert f',"{field}",' in message
+    assert part in message
+    assert server.project(901).digest() == before
+
+
+@pytest.mark.parametrize("data", ["record_id,sex\n10", "a,b\n1,2,3"])
+def test_csv_lines_must_have_a_cell_per_column(longitudinal: Caller, data: str) -> None:
+    """A line too short or too long is not guessed at."""
+    response = longitudinal.post(content="record", format="csv", data=data)
     assert response.status_code == 400
-    assert response.json()["error"] == (
-        "One or more of the records provided cannot be deleted because they do not exist in the "
-        "project. The following records do not exist: 1"
-    )
-    assert "10" in server.project(901).store.current.records
+    assert response.text == "ERROR: The data is not in the specified format."
 
 
-@pytest.mark.parametrize("format_", ["csv", "json", "xml"])
-def test_deleting_answers_a_bare_number(longitudinal: Caller, format_: str) -> None:
-    """The number of records, the same in every format; with an event only that event's data go."""
-    response = longitudinal.post(
-        content="record", action="delete", records=["10"], event="week_1_arm_1", format=format_
-    )
-    assert response.text == "1"
-    events = {row["redcap_event_name"] for row in longitudinal.export(records=["10"])}
-    assert events == {"start_arm_1", "diary_arm_1"}
-    assert longitudinal.post(content="record", action="delete", records=["10"]).text == "1"
-    assert longitudinal.export(records=["10"]) == []
+def test_empty_csv_imports_nothing(longitudinal: Caller) -> None:
+    """No lines, or a header alone: a count of 0."""
+    for data in ("\n", "record_id,sex\n"):
+        assert longitudinal.post(content="record", format="csv", data=data).text == "0"
+
+
+def test_json_values_of_other_types(server: Sandbox, longitudinal: Caller) -> None:
+    """Numbers and booleans are stored as text, null is blank."""
+    row = {"record_id": 10, "redcap_event_name": "start_arm_1", "weight": 71.5, "born": None}
+    assert longitudinal.send([row | {"consent___1": True}]).json() == {"count": 1}
+    assert stored(server, "10") == {
+        "born": "1990-01-31",
+        "consent____4": "1",
+        "sex": "1",
+        "weight": "71.5",
+        "consent___1": "1",
+    }
+
+
+def test_rows_without_the_record_id_are_refused(longitudinal: Caller) -> None:
+    """The record ID field must be in every row."""
+    assert "'record_id' is missing" in longitudinal.refusal([{"sex": "1"}])
