@@ -27,7 +27,8 @@ class Absent:
         raise NotSalvaged
 
     __getattr__ = __iter__ = __bool__ = __eq__ = __hash__ = __len__ = __str__ = _refuse
-    __contains__ = __getitem__ = __lt__ = __add__ = _refuse
+    __contains__ = __getitem__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __neg__ = __int__ = __index__ = _refuse
 
 
 ABSENT: Any = Absent()
