@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.state.postgres import Server, running_server
 
+from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 
@@ -69,3 +70,9 @@ def store(url: str, clock: StillClock) -> Iterator[Store]:
     """Give a state that was just created."""
     with Store.create(url, clock=clock) as created:
         yield created
+
+
+@pytest.fixture
+def journal(store: Store) -> Journal:
+    """Give the journal as this process's run sees it."""
+    return Journal(store, "run-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -111,12 +111,11 @@ def test_a_backup_never_replaces_anything_else(filled: Store, tmp_path: Path) ->
     assert study.read_text() == "format = 1\n"
 
 
+@pytest.mark.parametrize("new_url", ["postgresql"], indirect=True)
 def test_a_backup_is_of_one_moment(
     filled: Store, project: ProjectKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written while a PostgreSQL state is being copied is in it whole or not at all."""
-    if filled.path is not None:
-        return
     real = Store.snapshot
 
     def and_a_write_comes_between(store: Store) -> Iterator[object]:
@@ -124,8 +123,6 @@ def test_a_backup_is_of_one_moment(
             connection.execute(select(schema.runs)).all()
             claim_fields(store, project, ["between"], "r")
             yield connection
-
-    from contextlib import contextmanager
 
     monkeypatch.setattr(Store, "snapshot", contextmanager(and_a_write_comes_between))
     backup(filled, tmp_path / "saved.db")

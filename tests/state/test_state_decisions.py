@@ -9,7 +9,7 @@ import pandas as pd
 from tests.state.conftest import StillClock
 
 from redcap_jobs.plan import DECISION_COLUMNS
-from redcap_jobs.state.decisions import decisions_of_record, load_decisions, save_changed
+from redcap_jobs.state.decisions import decisions_of_record, forget, load_decisions, save_changed
 from redcap_jobs.state.ownership import claim_fields, owned_fields
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
@@ -78,6 +78,15 @@ def test_records_that_are_not_named_keep_their_decisions(store: Store, project: 
     save_changed(store, project, JOB, FIRST, "run-1")
     save_changed(store, project, JOB, FIRST.head(1).assign(decision="closed"), "run-2")
     assert len(load_decisions(store, project, JOB)) == 3
+
+
+def test_decisions_about_deleted_records_are_dropped(store: Store, project: ProjectKey) -> None:
+    """A record that is no longer in the project leaves nothing, of this job; the others stay."""
+    save_changed(store, project, JOB, FIRST, "run-1")
+    save_changed(store, project, "send-surveys", FIRST, "run-1")
+    forget(store, project, JOB, ["1", "never known"])
+    assert list(load_decisions(store, project, JOB)["record"]) == ["01"]
+    assert len(load_decisions(store, project, "send-surveys")) == 3
 
 
 def test_a_first_run_of_a_large_study_is_quick(store: Store, project: ProjectKey) -> None:
