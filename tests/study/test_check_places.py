@@ -61,6 +61,22 @@ def test_targets_from_redcap_need_scheduling_and_offsets(
     )
 
 
+def test_offsets_that_only_number_the_events_are_looked_at_askance(project: Project) -> None:
+    """Offsets 0, 1, 2 with zero widths often only put events in order: a warning."""
+    events = tuple(
+        replace(event, day_offset=place % 3, offset_min=0, offset_max=0)
+        for place, event in enumerate(project.events)
+    )
+    scheduled = replace(project, info=replace(project.info, scheduling_enabled=True), events=events)
+    text = GOOD.replace("target = { months = 1 }", 'target = "redcap"', 1)
+    assert told(text, scheduled) == [
+        (
+            "warning: study.toml: visits[0].target: the events' offsets count 0, 1, 2, … with no days "
+            "before or after; if they only put the events in order, write the targets and windows here"
+        )
+    ]
+
+
 CLASSIC = (
     GOOD.replace('at = ["month_1_arm_1", "month_1_arm_2"]', 'at = { form = "visit", instance = 1 }')
     .replace('at = ["month_2_arm_1", "month_2_arm_2"]', 'at = { form = "visit", instance = 2 }')

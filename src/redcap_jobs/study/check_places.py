@@ -84,6 +84,23 @@ def offset_flaws(index: int, visit: Visit, project: Project) -> Iterator[Flaw]:
     for event in project.events:
         if event.unique_name in visit.at.events:
             yield from event_offset_flaws(index, event, own)
+    if offsets_only_number_events(project):
+        what = "the events' offsets count 0, 1, 2, … with no days before or after"
+        hint = "if they only put the events in order, write the targets and windows here"
+        yield Flaw(at, what, hint, warning=True)
+
+
+def offsets_only_number_events(project: Project) -> bool:
+    """Tell whether offsets look like mere order numbers: consecutive days, zero-width windows.
+
+    REDCap sorts events by their offset, and its managers advise such numbers for that.
+    """
+    arm = project.events[0].arm
+    events = [event for event in project.events if event.arm == arm]
+    days = [event.day_offset for event in events]
+    narrow = all(not event.offset_min and not event.offset_max for event in events)
+    counted = (list(range(len(days))), list(range(1, len(days) + 1)))
+    return len(days) > 1 and narrow and days in counted
 
 
 def event_offset_flaws(index: int, event: Event, hint: str) -> Iterator[Flaw]:
