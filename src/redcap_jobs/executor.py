@@ -158,11 +158,12 @@ class Executor:
         return tuple(problems)
 
     def keep_decisions(self, plan: Plan, job: Job, refused: set[str]) -> None:
-        """Keep the plan's decisions, but not about records whose cells were refused."""
-        from redcap_jobs.state.decisions import save_changed
+        """Keep the plan's decisions, but not about records whose cells were refused or are gone."""
+        from redcap_jobs.state.decisions import forget, save_changed
 
         kept = plan.decisions[~plan.decisions["record"].isin(refused)]
         save_changed(self.store, self.project, job.name, kept, self.run_id)
+        forget(self.store, self.project, job.name, plan.forgotten)
         log.debug("step decided")
 
 

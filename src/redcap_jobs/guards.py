@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
-from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadRows
+from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +36,15 @@ class GuardContext:
     """What the guards judge a plan by.
 
     ``roster`` is the target's (columns ``record, event, dag``); ``already_owned`` the target's
-    fields this state has written before; ``records_before`` the number of records in the last
-    good run's export (None: there was none); ``whole`` is False under ``--record``.
+    fields this state has written before; ``before`` the last good run's counts ({}: there
+    was none); ``whole`` is False under ``--record``.
     """
 
     study: Study
     inputs: Inputs
     roster: pd.DataFrame
     already_owned: frozenset[str]
-    records_before: int | None
+    before: Mapping[str, int]
     allow: Mapping[str, str]
     whole: bool = True
 
@@ -117,19 +117,67 @@ def parse_allowances(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def export_is_complete(plan: Plan, context: GuardContext) -> Plan:
-    """Refuse an export that is suddenly empty or far smaller than the last good one."""
-    if not context.whole or context.records_before is None:
+    """Refuse an export that is suddenly empty or far smaller than the last good one.
+
+    Records and rows (record and event) are both counted. A study grows, so fewer rows than last
+    time, if they are not those of records that are gone, are at least a problem to look at.
+    """
+    before = context.before
+    if not context.whole or not before:
         return plan
-    records = context.inputs.roster["record"].nunique()
-    least = context.records_before * context.study.limits.shrink_to
-    allowed = int(context.allow.get("records", -1))
-    if records >= least or records == allowed:
+    now = export_size(context.inputs.roster)
+    for what, count in now.items():
+        least = before.get(what, 0) * context.study.limits.shrink_to
+        if count < least and str(now["records_read"]) != context.allow.get("records"):
+            raise GuardRefused(
+                "records",
+                f"the export holds {count} {what.removesuffix('_read')}, that of the last good run "
+                f"{before[what]}; nothing was written. If they were really deleted: "
+                f"--allow records={now['records_read']}",
+            )
+    fewer = before.get("rows_read", 0) - now["rows_read"]
+    if fewer <= 0 or now["records_read"] < before.get("records_read", 0):
         return plan
-    raise GuardRefused(
-        "records",
-        f"the export holds {records} records, the last good run's held {context.records_before}; "
-        f"nothing was written. If records were really deleted: --allow records={records}",
+    problem = Problem(
+        "-",
+        "export",
+        f"holds {fewer} rows (record and event) fewer than in the last good run",
+        "if nobody deleted an event's data, the server left rows out: tell its administrators",
     )
+    return replace(plan, problems=(*plan.problems, problem))
+
+
+def export_size(roster: pd.DataFrame) -> dict[str, int]:
+    """Count the records of a roster and its rows, one per record and event."""
+    return {
+        "records_read": int(roster["record"].nunique()),
+        "rows_read": len(roster[["record", "event"]].drop_duplicates()),
+    }
+
+
+def vanished_records(plan: Plan, context: GuardContext) -> Plan:
+    """Report every record the last runs decided about that the export does not hold any more.
+
+    An export that silently lacks some rows was observed (REDCapR issue 400); a record that was
+    really deleted or renamed is reported once, since its decisions are forgotten with this run.
+    """
+    if not context.whole:
+        return plan
+    decided = [
+        table for read, table in context.inputs.tables.items() if isinstance(read, ReadDecisions)
+    ]
+    held = set(context.inputs.roster["record"])
+    gone = sorted({record for table in decided for record in table["record"]} - held)
+    problems = tuple(
+        Problem(
+            record,
+            "export",
+            "was there in an earlier run and is not now: deleted, renamed, or not exported",
+            "if it was deleted or renamed, nothing is to be done",
+        )
+        for record in gone
+    )
+    return replace(plan, problems=(*plan.problems, *problems), forgotten=tuple(gone))
 
 
 def only_own_fields(plan: Plan, context: GuardContext) -> Plan:  # noqa: ARG001 - a guard's signature
@@ -234,6 +282,7 @@ def filled_cells(plan: Plan, context: GuardContext) -> int:
 
 GUARDS: tuple[Guard, ...] = (
     export_is_complete,
+    vanished_records,
     only_own_fields,
     rows_stay_in_their_arm,
     first_contact,

@@ -189,6 +189,7 @@ class Plan:
     """What a job wants done, in the order the executor does it: actions, then field changes.
 
     ``owned`` names the target's fields the job writes, the only ones its changes may touch.
+    ``forgotten`` names records that are gone and whose decisions are to be dropped.
     """
 
     job: str
@@ -200,6 +201,7 @@ class Plan:
     skips: tuple[Skip, ...] = ()
     problems: tuple[Problem, ...] = ()
     tables: tuple[Table, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

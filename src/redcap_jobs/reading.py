@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import GuardRefused, RedcapJobsError
+from redcap_jobs.errors import DictionaryError, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import check_identity
 from redcap_jobs.plan import Inputs, Job, Read, ReadDecisions, ReadRows
 
@@ -52,15 +52,26 @@ def open_side(study: Study, name: str, client: RedcapClient, *, writes: bool) ->
     Raises:
         GuardRefused: Another project than the study file declares, or a token whose user is in a
             data access group that the study file does not declare.
+        DictionaryError: The project lacks what the study file names.
 
     """
     info = client.project_info()
     check_identity(study, name, study.redcap.projects.get(name), info, writes=writes)
     version = client.version()
     project = client.read_project(info)
+    check_dictionary(study, project)
     roster = client.roster(project.record_id_field, with_dag=True)
     check_data_access_group(study, name, client, roster)
     return Side(name, client, project, version, roster)
+
+
+def check_dictionary(study: Study, project: Project) -> None:
+    """Raise DictionaryError with everything the project lacks of what the study file names."""
+    from redcap_jobs.study.check import check_against
+
+    errors = [each for each in check_against(study, project) if each.severity == "error"]
+    if errors:
+        raise DictionaryError(errors)
 
 
 def check_data_access_group(
@@ -103,7 +114,7 @@ def gather(
         roster = roster[roster["record"].isin(records)]
         absent = sorted(set(records) - set(roster["record"]))
         if absent:
-            raise RedcapJobsError(f"--record: {source.name} holds no record {', '.join(absent)}")
+            raise UsageError(f"--record: {source.name} holds no record {', '.join(absent)}")
     tables: dict[Read, pd.DataFrame] = {}
     while True:
         inputs = Inputs(source.project, target.project, roster, tables, fingerprint, options)
@@ -138,25 +149,68 @@ def export(side: Side, reads: Sequence[ReadRows], records: Sequence[str]) -> pd.
     if any(not read.events for read in reads):
         events = set()
     wanted = {record for read in reads for record in read.records} or set(records)
-    rid = side.project.record_id_field
-    rows = side.client.export_rows(
-        fields, events=sorted(events), records=sorted(wanted), record_id_field=rid
-    )
-    expected = side.roster[side.roster["event"].isin(events)] if events else side.roster
-    due = set(expected["record"]) & (wanted or set(expected["record"]))
-    lost = sorted(due - set(rows["record"]))
-    if lost:
-        log.debug("%s: %d records did not come back, asking again", side.name, len(lost))
-        again = side.client.export_rows(
-            fields, events=sorted(events), records=lost, record_id_field=rid
-        )
-        still = sorted(set(lost) - set(again["record"]))
-        if still:
-            raise RedcapJobsError(
-                f"{side.name}: {len(still)} of {len(due)} records did not come back in the export, "
-                f"though the project holds them (first: {', '.join(still[:5])}); nothing was written"
-            )
-        import pandas as pd
 
-        rows = pd.concat([rows, again], ignore_index=True)
-    return rows
+    def ask(ids: Collection[str]) -> pd.DataFrame:
+        return side.client.export_rows(
+            fields,
+            events=sorted(events),
+            records=sorted(ids),
+            record_id_field=side.project.record_id_field,
+        )
+
+    rows = ask(wanted)
+    expected = side.roster[side.roster["event"].isin(events)] if events else side.roster
+    if wanted:
+        expected = expected[expected["record"].isin(wanted)]
+    refuse_unlisted(side, rows)
+    return completed(side, rows, expected, ask)
+
+
+def refuse_unlisted(side: Side, rows: pd.DataFrame) -> None:
+    """Refuse an export with records that the roster, read just before, did not hold."""
+    new = sorted(set(rows["record"]) - set(side.roster["record"]))
+    if new:
+        raise RedcapJobsError(
+            f"{side.name}: the export holds {len(new)} records that the list of records lacked "
+            f"(first: {', '.join(new[:5])}): that list was incomplete, or they were created in "
+            "between; nothing was written, the next run starts anew"
+        )
+
+
+def completed(
+    side: Side,
+    rows: pd.DataFrame,
+    expected: pd.DataFrame,
+    ask: Callable[[Collection[str]], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return rows in which every expected record and event stands, asking once more for the rest.
+
+    Servers were seen to leave rows out without a word (REDCapR issue 400). What a second answer
+    leaves out in the very same way is taken as the server's view (a row that exists for other
+    fields only); a record without any row, or answers that differ, are an error.
+    """
+    import pandas as pd
+
+    due, got = places(expected), places(rows)
+    if due <= got:
+        return rows
+    lost = {record for record, _ in due - got}
+    log.debug("%s: rows of %d records did not come back, asking again", side.name, len(lost))
+    again = ask(lost)
+    second = places(again)
+    still = sorted(lost - {record for record, _ in second})
+    due_of_lost = {place for place in due if place[0] in lost}
+    settled = due_of_lost <= second or second == {place for place in got if place[0] in lost}
+    if still or not settled:
+        named = ", ".join((still or sorted(lost))[:5])
+        raise RedcapJobsError(
+            f"{side.name}: rows of {len(still or lost)} of {len(expected['record'].unique())} "
+            f"records did not come back in the export, though the project holds them (first: "
+            f"{named}); nothing was written"
+        )
+    return pd.concat([rows[~rows["record"].isin(lost)], again], ignore_index=True)
+
+
+def places(rows: pd.DataFrame) -> set[tuple[str, str]]:
+    """Return the pairs of record and event in which rows stand."""
+    return set(zip(rows["record"], rows["event"], strict=True))

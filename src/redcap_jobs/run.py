@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
-from redcap_jobs.guards import GuardContext, check_pair, guard
+from redcap_jobs.guards import GuardContext, check_pair, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
 from redcap_jobs.plan import Inputs, Job, Plan
 
@@ -98,7 +98,7 @@ class Prepared:
     source: Side
     target: Side
     fingerprint: Fingerprinter
-    records_read: int
+    size: Mapping[str, int]
     made_at: datetime
 
 
@@ -266,13 +266,12 @@ class Run:
             inputs=inputs,
             roster=target.roster,
             already_owned=ownership.owned_fields(self.store, self.project),
-            records_before=before.counts.get("records_read") if before else None,
+            before=before.counts if before else {},
             allow=self.request.allow,
             whole=not self.request.records,
         )
         plan = guard(self.job.plan(self.study, inputs, self.request.as_of or made_at), context)
-        records_read = int(inputs.roster["record"].nunique())
-        return Prepared(plan, source, target, key, records_read, made_at)
+        return Prepared(plan, source, target, key, export_size(inputs.roster), made_at)
 
     def client(self, name: str) -> RedcapClient:
         """Return a client for the project behind one token's name."""
@@ -353,7 +352,7 @@ class Run:
         plan = prepared.plan
         problems = [*plan.problems, *(executed.problems if executed else ())]
         counts = {
-            "records_read": prepared.records_read,
+            **prepared.size,
             "cells_planned": len(plan.changes),
             "problems": len(problems),
             "skipped": len(plan.skips),

@@ -71,10 +71,13 @@ class Api:
         fault = self.faults.draw(content, action)
         if fault:
             entry = replace(entry, fault=fault.name)
-            if fault.name == "slow":
-                self.stopping.wait(fault.seconds)
+        slow = fault.seconds if fault and fault.name == "slow" else 0.0
+        if slow and fault and not fault.after:
+            self.stopping.wait(slow)
         reply, entry = self._reply(parameters, entry, fault)
         self.log.add(replace(entry, status=reply.status))
+        if slow and fault and fault.after:
+            self.stopping.wait(slow)
         return reply
 
     def _reply(

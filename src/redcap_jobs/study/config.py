@@ -281,8 +281,8 @@ class Limits(Part):
     rows: WholeFromOne = 5000
     share_overwritten: Share = 0.2
     """Of the filled output cells; filling blanks does not count."""
-    shrink_to: Share = 0.5
-    """Fewer records than this share of the last good export is an error."""
+    shrink_to: Share = 0.9
+    """Fewer records or rows than this share of the last good export is an error: studies grow."""
     requests_per_minute: Annotated[Whole, Field(ge=1, le=600)] = 300
     """REDCap bans an address above 600 a minute."""
 
