@@ -284,6 +284,23 @@ def test_the_table_counts_states_due_visits_and_completion() -> None:
     ]
 
 
+def test_visits_after_leaving_the_study_are_never_due() -> None:
+    """Not applicable, though the window has closed by now."""
+    table = """
+        record | event  | anchor_date | consent | group | off_study | off_study_date
+        1      | base.1 | 2018-03-09  | 1       | 1     | 1         | 2018-04-01
+        2      | base.1 | 2018-03-09  | 1       | 1     |           |
+    """
+    (counts,) = world(table, M2).plan("2018-06-10").tables
+    assert dict(zip(counts.columns, counts.rows[0], strict=True)) == {
+        "visit": "m2",
+        "not_applicable_off_study": "1",
+        "overdue": "1",
+        "due": "1",
+        "completion": "0.0 %",
+    }
+
+
 def test_decisions_name_every_participant_visit_with_its_flags() -> None:
     """One row per record and visit; two fingerprints, no value and no date."""
     plan = world(ONE, BASE, M2).plan("2018-05-10")

@@ -45,6 +45,17 @@ def test_an_edited_window_does_not_reclassify_closed_visits() -> None:
     }
 
 
+def test_a_closed_visit_is_kept_though_its_state_is_not_written() -> None:
+    """A study may write targets only: the decision is kept all the same."""
+
+    def only_targets(written: str) -> str:
+        return written[: written.index("opens =")]
+
+    start = run(world(DATA, BASE, only_targets(M2)), LATER)
+    plan = redefined(start, BASE, only_targets(NARROW)).plan(LATER)
+    assert states(plan)["1 m2"] == "completed_in_window"
+
+
 def test_an_edited_window_does_apply_to_visits_not_yet_closed() -> None:
     """An overdue visit follows the new definition at once."""
     edited = redefined(run(world(DATA, BASE, M2), LATER), BASE, NARROW)
@@ -96,6 +107,28 @@ def test_a_withdrawal_does_not_reopen_a_visit_that_was_held() -> None:
     left = edited.edited("1", "base.1", "off_study", "1")
     plan = left.edited("1", "base.1", "off_study_date", "2018-06-09").plan(LATER)
     assert states(plan)["1 m2"] == "completed_in_window"
+    ticked = edited.edited("1", "m2.1", "visit_missed", "1")
+    assert states(ticked.plan(LATER))["1 m2"] == "completed_in_window"
+
+
+def test_a_corrected_amendment_counts_while_no_definition_changes() -> None:
+    """Which window applies is data: correcting it reclassifies a closed visit at once."""
+    amended = "{ when = \"[first-event-name][protocol] = '2'\", early = 7, late = 7 }"
+    varied = visit("m2", "{ months = 2 }", f"[{amended}, {{ early = 14, late = 28 }}]")
+    ran = run(world(DATA, BASE, varied), LATER)
+    assert states(ran.plan(LATER))["1 m2"] == "completed_in_window"
+    plan = ran.edited("1", "base.1", "protocol", "2").plan(LATER)
+    assert states(plan)["1 m2"] == "completed_late"
+
+
+def test_an_edit_of_the_next_window_does_not_reopen_a_missed_visit() -> None:
+    """The next window's opening is this visit's hard close, so it is one of its rules."""
+    next_early = visit("m4", "{ months = 4 }", "[{ early = 34, late = 0 }]")
+    next_late = visit("m4", "{ months = 4 }", "[{ early = 0, late = 0 }]")
+    ran = run(world(DATA, BASE, M2, next_early), LATER)
+    assert states(ran.plan(LATER))["2 m2"] == "missed"
+    assert states(world(DATA, BASE, M2, next_late).plan(LATER))["2 m2"] == "overdue"
+    assert states(redefined(ran, BASE, M2, next_late).plan(LATER))["2 m2"] == "missed"
 
 
 def test_a_corrected_anchor_reclassifies_and_is_told_old_to_new() -> None:

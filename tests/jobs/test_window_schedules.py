@@ -34,6 +34,8 @@ def test_the_first_window_that_fits_counts() -> None:
         "3": "2018-06-06",
         "4": "2018-06-06",
     }
+    varied = visit("m2", TWO_MONTHS, f"[{amended}, {{ early = 0, late = 28 }}]")
+    assert world(PEOPLE, varied).plan("2018-03-10").problems == ()
 
 
 def test_windows_by_arm_and_by_site() -> None:
