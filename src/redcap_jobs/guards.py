@@ -30,6 +30,9 @@ SMALLEST_SHARE_COUNTED = 100
 """A handful of cells is a large share of a small study: below this many overwritten cells the
 share is not judged, only the number of rows."""
 
+FEW_ROWS = 5
+"""So many rows fewer than last time may be someone's tidying up: listed, not refused."""
+
 
 @dataclass(frozen=True)
 class GuardContext:
@@ -125,18 +128,20 @@ def export_is_complete(plan: Plan, context: GuardContext) -> Plan:
     before = context.before
     if not context.whole or not before:
         return plan
+    limits = context.study.limits
     now = export_size(context.inputs.roster)
-    for what, count in now.items():
-        least = before.get(what, 0) * context.study.limits.shrink_to
-        if count < least and str(now["records_read"]) != context.allow.get("records"):
-            raise GuardRefused(
-                "records",
-                f"the export holds {count} {what.removesuffix('_read')}, that of the last good run "
-                f"{before[what]}; nothing was written. If they were really deleted: "
-                f"--allow records={now['records_read']}",
-            )
-    fewer = before.get("rows_read", 0) - now["rows_read"]
-    if fewer <= 0 or now["records_read"] < before.get("records_read", 0):
+    records, rows = (before.get(what, 0) for what in ("records_read", "rows_read"))
+    fewer = rows - now["rows_read"]
+    shrunk = now["records_read"] < records * limits.shrink_to
+    thinned = fewer > FEW_ROWS and now["rows_read"] < rows * limits.rows_shrink_to
+    if (shrunk or thinned) and str(now["records_read"]) != context.allow.get("records"):
+        raise GuardRefused(
+            "records",
+            f"the export holds {now['records_read']} records in {now['rows_read']} rows (record "
+            f"and event), that of the last good run {records} in {rows}; nothing was written. If "
+            f"data were really deleted: --allow records={now['records_read']}",
+        )
+    if fewer <= 0 or now["records_read"] < records:
         return plan
     problem = Problem(
         "-",

@@ -161,7 +161,7 @@ def test_rows_that_silently_do_not_come_back_are_noticed(home: Home) -> None:
     assert done.code == 4
     assert "rows" in done.err
     assert home.sandbox.project(3042).digest() == before
-    home.edit_study("shrink_to = 0.9", "shrink_to = 0.5")
+    home.edit_study("rows_shrink_to = 0.98", "rows_shrink_to = 0.5")
     assert home.job(*AS_OF).code == 1
     shown = home.call("runs", last_run(home)["id"], "--env-file", home.env_file).out
     assert "fewer than in the last good run" in shown

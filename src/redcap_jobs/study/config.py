@@ -282,7 +282,9 @@ class Limits(Part):
     share_overwritten: Share = 0.2
     """Of the filled output cells; filling blanks does not count."""
     shrink_to: Share = 0.9
-    """Fewer records or rows than this share of the last good export is an error: studies grow."""
+    """Fewer records than this share of the last good export is an error: studies grow."""
+    rows_shrink_to: Share = 0.98
+    """The same for rows (record and event); up to five rows fewer are listed, not refused."""
     requests_per_minute: Annotated[Whole, Field(ge=1, le=600)] = 300
     """REDCap bans an address above 600 a minute."""
 
