@@ -15,15 +15,26 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from redcap_jobs.clock import Clock
+from redcap_jobs.errors import StateError
 
-MINUTE = 60.0
+WINDOW_SECONDS = 60.0
+PER_MINUTE = 300
+A_LITTLE_SECONDS = 0.001
 STAMP = struct.Struct("<d")
 
 
 class RequestBudget:
-    """A sliding window of ``per_minute`` requests to the host of ``url``, kept in ``folder``."""
+    """A sliding minute of at most ``per_minute`` requests to the host of ``url``.
 
-    def __init__(self, folder: Path, url: str, *, per_minute: int, clock: Clock) -> None:
+    The file (mode 0600) lies in ``folder``, which is made if it is missing. Should the machine's
+    clock go back, requests of what is now the future count as just made.
+    """
+
+    def __init__(
+        self, folder: Path, url: str, *, per_minute: int = PER_MINUTE, clock: Clock
+    ) -> None:
+        if per_minute < 1:
+            raise ValueError("a budget of no requests lets nothing through")
         parts = urlsplit(url)
         host = f"{parts.hostname}-{parts.port or parts.scheme}".replace(":", "_")
         self.path = folder / f"{host}.requests"
@@ -31,21 +42,33 @@ class RequestBudget:
         self.clock = clock
 
     def take(self) -> None:
-        """Wait until a request may go out, and count it."""
-        while (pause := self._try()) > 0:
-            self.clock.sleep(timedelta(seconds=pause))
+        """Wait until a request may go out, and count it.
+
+        Raises StateError if the file cannot be written: without it nothing keeps the ban away.
+        """
+        try:
+            while (pause := self._try()) > 0:
+                self.clock.sleep(timedelta(seconds=pause))
+        except OSError as error:
+            raise StateError(
+                f"the request count cannot be kept in {self.path}: {error.strerror}; "
+                "make the folder writable for this account"
+            ) from error
 
     def _try(self) -> float:
         """Count a request now and return 0, or return the seconds until there is room."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.path, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             now = self.clock.now().timestamp()
-            stored = os.pread(descriptor, os.fstat(descriptor).st_size // 8 * 8, 0)
-            recent = [at for (at,) in STAMP.iter_unpack(stored) if now - MINUTE < at <= now]
+            stored = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            whole = stored[: len(stored) // STAMP.size * STAMP.size]
+            times = (min(at, now) for (at,) in STAMP.iter_unpack(whole))
+            recent = sorted(at for at in times if now - WINDOW_SECONDS <= at)
             if len(recent) >= self.per_minute:
-                return sorted(recent)[-self.per_minute] + MINUTE - now + 0.001
+                return float(recent[-self.per_minute] + WINDOW_SECONDS - now + A_LITTLE_SECONDS)
             body = b"".join(STAMP.pack(at) for at in [*recent, now])
             os.pwrite(descriptor, body, 0)
             os.ftruncate(descriptor, len(body))

@@ -1,66 +1,134 @@
-"""What can go wrong between this client and a REDCap server.
+"""What can go wrong between this machine and REDCap; every message is safe to mail and to log.
 
 ::
 
-    RedcapError                  1  names content= and the project, never a token or a value
-    ├── Unreachable                 no connection, or it broke off
-    ├── Overloaded                  out of memory, 502/504, time-out, empty 500: ask for less
-    ├── UnusableAnswer              a web page, a login form, cut JSON: not an answer of the API
-    └── RequestRefused              REDCap said no, with its own words where they hold no value
-        ├── TokenRefused         3  403
-        └── ValuesRefused           single values of an import (see ``refusals``)
+    RedcapError                     1  a call failed; names the project and content=
+    ├── Unreachable                    no connection, a broken one, a certificate refused
+    ├── UnusableAnswer                 an answer came that cannot be what was asked for
+    │   └── RowsMissing                fewer records came back than were asked for
+    ├── ServerOverloaded               out of memory, or took too long: ask for less at a time
+    ├── ServerFailed                   HTTP 5xx for no reason that is known
+    └── RequestRefused                 HTTP 4xx: the server's own message, scrubbed
+        ├── NotSupported               the project has no events, arms or repeating set-up
+        ├── NamesRefused            3  a field or event that the project does not have
+        ├── TokenRefused            3  HTTP 401 or 403: the token, or its user's rights
+        └── ValuesRefused              per record and field; the values themselves are not shown
+    UnknownName                     3  a DictionaryError: the project has no such field or event
+
+No message carries a token or a data value. ``transient`` says that the same call may well
+succeed a little later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as settings
 
-from redcap_jobs.errors import ExitCode, RedcapJobsError
-
-
-class RedcapError(RedcapJobsError):
-    """The root of what this client raises."""
-
-
-class Unreachable(RedcapError):
-    """The server did not take the connection, or let it go."""
-
-
-class Overloaded(RedcapError):
-    """The server could not carry this much at once; the same in smaller parts may pass."""
-
-
-class UnusableAnswer(RedcapError):
-    """What came back is no answer of the API, whatever its status says."""
-
-
-class RequestRefused(RedcapError):
-    """REDCap understood and said no."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        self.status = status
-        super().__init__(message)
-
-
-class TokenRefused(RequestRefused):
-    """The token is wrong, or its user lacks a right (403)."""
-
-    exit_code = ExitCode.SETUP
+from redcap_jobs.errors import DictionaryError, ExitCode, Finding, RedcapJobsError
 
 
 @dataclass(frozen=True)
 class RefusedValue:
-    """One value that REDCap refused in an import: where it was to go, and REDCap's reason."""
+    """One cell that REDCap did not store: where, and the server's reason.
+
+    ``event`` is '' where the server does not name it. ``value`` is private: it is kept for a
+    terminal, and stays out of ``repr``.
+    """
 
     record: str
     field: str
     message: str
+    event: str = ""
+    value: str = settings(default="", repr=False)
+
+
+class RedcapError(RedcapJobsError):
+    """A call to REDCap that failed; ``label`` names the project, ``content`` the call."""
+
+    def __init__(self, message: str, *, label: str, content: str, transient: bool = False) -> None:
+        self.label = label
+        self.content = content
+        self.transient = transient
+        super().__init__(f"{label}, content={content}: {message}")
+
+
+class Unreachable(RedcapError):
+    """The server could not be reached, or the connection broke before the answer was whole."""
+
+
+class UnusableAnswer(RedcapError):
+    """An answer of the wrong kind or shape: a web page, cut JSON, rows of unequal length."""
+
+
+class RowsMissing(UnusableAnswer):
+    """Records that exist did not come back, or records asked for do not exist."""
+
+    def __init__(self, message: str, *, label: str, content: str, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(message, label=label, content=content)
+
+
+class ServerOverloaded(RedcapError):
+    """The server ran out of memory or of time.
+
+    ``memory`` tells the two apart: what did not fit will not fit the second time either.
+    """
+
+    def __init__(self, message: str, *, label: str, content: str, memory: bool = False) -> None:
+        self.memory = memory
+        super().__init__(message, label=label, content=content, transient=not memory)
+
+
+class ServerFailed(RedcapError):
+    """The server failed (HTTP 5xx) and did not say why."""
+
+
+class RequestRefused(RedcapError):
+    """The server refused the call (HTTP 4xx); ``reason`` is its message without private parts."""
+
+    def __init__(self, reason: str, *, label: str, content: str, status: int) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(f"HTTP {status}: {reason}", label=label, content=content)
+
+
+class NotSupported(RequestRefused):
+    """The project is of a kind that has no such thing, e.g. events in a classic project."""
+
+
+class NamesRefused(RequestRefused):
+    """The call names a field, form or event that the project does not have."""
+
+    exit_code = ExitCode.SETUP
+
+
+class TokenRefused(RequestRefused):
+    """The token is unknown, or its user lacks a right."""
+
+    exit_code = ExitCode.SETUP
 
 
 class ValuesRefused(RequestRefused):
-    """An import was refused as a whole because of these values."""
+    """Some values of an import were refused, and with them the whole import."""
 
-    def __init__(self, message: str, refusals: Sequence[RefusedValue]) -> None:
-        self.refusals = tuple(refusals)
-        super().__init__(message)
+    def __init__(
+        self, refused: Sequence[RefusedValue], *, label: str, content: str, status: int
+    ) -> None:
+        self.refused = tuple(refused)
+        where = ", ".join(f"{one.record}/{one.field}" for one in self.refused[:5])
+        more = ", …" if len(self.refused) > 5 else ""
+        super().__init__(
+            f"{len(self.refused)} values refused (record/field: {where}{more})",
+            label=label,
+            content=content,
+            status=status,
+        )
+
+
+class UnknownName(DictionaryError):
+    """A field or event that the project does not have, with the nearest that it has."""
+
+    def __init__(self, kind: str, name: str, hint: str) -> None:
+        self.name = name
+        super().__init__([Finding(f"{kind} {name!r}", "is not in the project", hint)])

@@ -1,190 +1,199 @@
 """Importing changed cells: nothing is erased by accident, nothing refused goes unseen.
 
-REDCap takes an import whole or not at all: one bad value refuses the request (observed by the ABCD
-study's client). So a refusal is read into its values, those records are taken out, and the rest is
-sent again. Cells go as EAV rows, in which a blank cannot erase; erasing is a request of its own.
+REDCap takes an import whole or not at all: one bad value refuses the request (observed in the
+ABCD study). So a refusal is read into its values, those records are taken out, and the rest is
+sent again. Cells go as EAV rows, in which there is no rectangle whose blanks could erase; erasing
+is a request of its own. REDCap counts records, not rows or cells (observed in PyCap); where the
+count is not that of the records sent, the cells are read back.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from redcap_jobs.redcap.errors import Overloaded, RefusedValue, RequestRefused, UnusableAnswer
-from redcap_jobs.redcap.transport import RefusedWithBody
+from redcap_jobs.plan import KEYS
+from redcap_jobs.redcap.answers import Answer, read_json
+from redcap_jobs.redcap.errors import RefusedValue, ServerOverloaded, ValuesRefused
+from redcap_jobs.redcap.refusals import attributed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.redcap.exports import Export
 
-RECORD_WITH_EVENT = re.compile(r"(.+) \(([a-z0-9_]+)\)\Z")
-NOT_SAVED = "was accepted, but is not there when read again"
+log = logging.getLogger(__name__)
+
+CELLS_PER_IMPORT = 10_000
+"""REDCap stores each cell in statements of its own, within its 120 s."""
+CELL = [*KEYS, "field"]
+EAV_NAMES = {
+    "record": "record",
+    "event": "redcap_event_name",
+    "repeat_instrument": "redcap_repeat_instrument",
+    "repeat_instance": "redcap_repeat_instance",
+    "field": "field_name",
+    "new": "value",
+}
+CHECKBOX_COLUMN = re.compile(r"___[a-z0-9_]+\Z")
+NOT_STORED = "was accepted, but is not there when read back"
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """How many cells were stored, for which records, and what was refused and why."""
+    """What an import came to: cells and records stored, and the values that were not."""
 
-    cells: int
-    records: frozenset[str]
+    sent_cells: int = 0
+    records_accepted: frozenset[str] = frozenset()
     refused: tuple[RefusedValue, ...] = ()
 
+    def __add__(self, other: ImportResult) -> ImportResult:
+        return ImportResult(
+            self.sent_cells + other.sent_cells,
+            self.records_accepted | other.records_accepted,
+            self.refused + other.refused,
+        )
 
-def import_cells(
-    client: RedcapClient,
-    changes: pd.DataFrame,
-    record_id_field: str,
-    *,
-    overwrite: bool,
-    most: int,
-) -> ImportResult:
-    """Import the cells of a changes frame (KEYS, ``field``, ``new``) in parts of whole records.
 
-    With ``overwrite`` every ``new`` is '' and the cells named are erased; without it none is.
-    Safe to repeat: the same cells again store the same values.
+def check_cells(changes: pd.DataFrame, record_id_field: str, *, overwrite: bool) -> None:
+    """Refuse cells that no plan should hold: all of it is a mistake in the program.
 
     Raises:
-        ValueError: A blank in a normal import, or a value in an erasing one.
-        RedcapError: Refused as a whole, or the server failed; parts sent before are stored.
+        ValueError: A column or key is missing, a cell stands twice, the record ID is to be
+            changed, or blanks and values are mixed (a blank is an erasure, sent with
+            ``overwrite`` and alone).
 
     """
+    missing = {*CELL, "new"} - set(changes.columns)
+    if missing:
+        raise ValueError(f"changes lack the columns {sorted(missing)}")
+    if changes[[*CELL, "new"]].isna().any(axis=None):
+        raise ValueError("changes have missing values; a blank is ''")
+    if (changes["record"] == "").any() or (changes["field"] == "").any():
+        raise ValueError("a change names no record or no field")
+    if (changes["field"] == record_id_field).any():
+        raise ValueError("the record ID is no cell to be changed: it would make another record")
+    if changes.duplicated(CELL).any():
+        raise ValueError("the same cell is changed twice")
     if ((changes["new"] == "") != overwrite).any():
         raise ValueError("erasing is an import of its own: blanks with overwrite, values without")
-    stored: set[str] = set()
-    refused: list[RefusedValue] = []
-    cells = 0
-    for part in parts_of_whole_records(changes, most):
-        for result in send(client, part, record_id_field, overwrite=overwrite):
-            stored |= result.records
-            refused += result.refused
-            cells += result.cells
-    return ImportResult(cells, frozenset(stored), tuple(refused))
+
+
+@dataclass
+class Importer:
+    """Imports cells through ``send``, reads them back through ``export``.
+
+    ``send(form, read, private)`` posts one import; ``export(export, records)`` reads rows.
+    """
+
+    send: Callable[[dict[str, str], Callable[[Answer], int], tuple[str, ...]], int]
+    export: Callable[[Export, list[str]], pd.DataFrame]
+    record_id_field: str
+    overwrite: bool
+    most: int = CELLS_PER_IMPORT
+
+    def run(self, changes: pd.DataFrame) -> ImportResult:
+        """Import the cells in parts of whole records; safe to repeat.
+
+        Raises what the client raises; parts sent before are stored then, and the next run's plan
+        no longer holds them.
+        """
+        result = ImportResult()
+        for part in parts_of_whole_records(changes, self.most):
+            result += self.part(part)
+        return result
+
+    def part(self, cells: pd.DataFrame) -> ImportResult:
+        """Import one part; halve it where that is too much, take out what is refused."""
+        records = cells["record"].drop_duplicates().tolist()
+        if not records:
+            return ImportResult()
+        try:
+            count = self.send(self.form(cells), read_count, values_of(cells))
+        except ServerOverloaded:
+            if len(records) == 1:
+                raise
+            log.debug("import of %d cells is too much at once", len(cells))
+            first = cells["record"].isin(records[: len(records) // 2])
+            return self.part(cells[first]) + self.part(cells[~first])
+        except ValuesRefused as error:
+            found = [attributed(refused, set(records)) for refused in error.refused]
+            refused = tuple(one for one in found if one is not None)
+            if not refused:
+                raise
+            taken_out = cells["record"].isin({one.record for one in refused})
+            return ImportResult(refused=refused) + self.part(cells[~taken_out])
+        if count != len(records):
+            return self.read_back(cells)
+        return ImportResult(len(cells), frozenset(records))
+
+    def form(self, cells: pd.DataFrame) -> dict[str, str]:
+        """Return the form of one import: EAV rows as JSON (no CSV escaping to get wrong)."""
+        used = [
+            name for name in EAV_NAMES if name in {"record", "field", "new"} or any(cells[name])
+        ]
+        rows = cells[used].rename(columns=EAV_NAMES).to_dict("records")
+        return {
+            "format": "json",
+            "type": "eav",
+            "overwriteBehavior": "overwrite" if self.overwrite else "normal",
+            "forceAutoNumber": "false",
+            "returnContent": "count",
+            "data": json.dumps(rows, ensure_ascii=False, separators=(",", ":")),
+        }
+
+    def read_back(self, cells: pd.DataFrame) -> ImportResult:
+        """Compare the cells with what is stored now; what differs was not taken."""
+        from redcap_jobs.redcap.exports import Export
+
+        fields = dict.fromkeys(CHECKBOX_COLUMN.sub("", field) for field in cells["field"])
+        events = tuple(event for event in cells["event"].unique() if event)
+        export = Export(tuple(fields), self.record_id_field, events)
+        rows = self.export(export, cells["record"].drop_duplicates().tolist())
+        columns = [name for name in rows.columns if name not in KEYS]
+        stored = rows.melt(KEYS, columns, "field", "stored")
+        beside = cells[[*CELL, "new"]].merge(stored, how="left", on=CELL)
+        kept = (beside["stored"].fillna("") == beside["new"]).to_numpy()
+        lost = beside[~kept]
+        refused = tuple(
+            RefusedValue(record, field, NOT_STORED, event, value)
+            for record, field, event, value in lost[["record", "field", "event", "new"]].itertuples(
+                index=False, name=None
+            )
+        )
+        stands = frozenset(beside["record"][kept]) - frozenset(lost["record"])
+        return ImportResult(int(kept.sum()), stands, refused)
 
 
 def parts_of_whole_records(changes: pd.DataFrame, most: int) -> Iterator[pd.DataFrame]:
-    """Cut changes into parts of about ``most`` cells without cutting through a record."""
-    ordered = changes.sort_values("record", kind="stable")
-    sizes = ordered.groupby("record", sort=True).size()
-    part_of_record = (sizes.cumsum() - 1) // most
-    for _, part in ordered.groupby(ordered["record"].map(part_of_record), sort=True):
-        yield part
+    """Yield the cells in parts of at most ``most``, never dividing a record's cells."""
+    sizes = changes.groupby("record", sort=False).size()
+    part: list[str] = []
+    cells = 0
+    for record, size in sizes.items():
+        if part and cells + size > most:
+            yield changes[changes["record"].isin(part)]
+            part, cells = [], 0
+        part.append(str(record))
+        cells += size
+    if part:
+        yield changes[changes["record"].isin(part)]
 
 
-def send(
-    client: RedcapClient, part: pd.DataFrame, record_id_field: str, *, overwrite: bool
-) -> Iterator[ImportResult]:
-    """Send one part; without refused records, or in halves, until it is stored or given up."""
+def read_count(answer: Answer) -> int:
+    """Read ``{"count": 3}``: how many records REDCap says it took in."""
+    parsed = read_json(answer)
+    count = parsed.get("count") if isinstance(parsed, dict) else parsed
     try:
-        yield send_once(client, part, record_id_field, overwrite=overwrite)
-        return
-    except RefusedWithBody as error:
-        refusals = parse_refusals(error.raw)
-        bad = {refusal.record for refusal in refusals} & set(part["record"])
-        if not bad:
-            raise RequestRefused(str(error), error.status) from None
-        yield ImportResult(0, frozenset(), tuple(refusals))
-        rest = [part[~part["record"].isin(bad)]]
-    except Overloaded:
-        records = part["record"].unique()
-        if len(records) == 1:
-            raise
-        first = set(records[: len(records) // 2])
-        rest = [part[part["record"].isin(first)], part[~part["record"].isin(first)]]
-    for less in rest:
-        if len(less):
-            yield from send(client, less, record_id_field, overwrite=overwrite)
-
-
-def send_once(
-    client: RedcapClient, part: pd.DataFrame, record_id_field: str, *, overwrite: bool
-) -> ImportResult:
-    """Send one import and check its count: records, not cells (observed in PyCap's tests)."""
-    parameters: dict[str, Any] = {
-        "action": "import",
-        "format": "csv",
-        "type": "eav",
-        "overwriteBehavior": "overwrite" if overwrite else "normal",
-        "forceAutoNumber": "false",
-        "returnContent": "count",
-        "data": eav_csv(part),
-    }
-    answer = client.transport.post("record", parameters, repeatable=True)
-    sent = frozenset(part["record"])
-    if count_in(client, answer.text) == len(sent):
-        return ImportResult(len(part), sent)
-    return read_back(client, part, record_id_field)
-
-
-def eav_csv(part: pd.DataFrame) -> str:
-    """Write cells as EAV; key columns that are blank throughout do not exist in the project."""
-    names = {
-        "record": "record",
-        "event": "redcap_event_name",
-        "repeat_instrument": "redcap_repeat_instrument",
-        "repeat_instance": "redcap_repeat_instance",
-        "field": "field_name",
-        "new": "value",
-    }
-    optional = ("event", "repeat_instrument", "repeat_instance")
-    kept = [name for name in names if name not in optional or (part[name] != "").any()]
-    text: str = part[kept].rename(columns=names).to_csv(index=False, quoting=csv.QUOTE_ALL)
-    return text
-
-
-def count_in(client: RedcapClient, text: str) -> int:
-    """Return the count of an import's answer: a bare number, or ``{"count": n}``."""
-    found = re.fullmatch(r'(\d+)|\{"count":\s*"?(\d+)"?\}|"(\d+)"', text)
-    if not found:
-        raise UnusableAnswer(f"{client.label}: content=record: the import's answer is no count")
-    return int(next(group for group in found.groups() if group is not None))
-
-
-def read_back(client: RedcapClient, part: pd.DataFrame, record_id_field: str) -> ImportResult:
-    """Read cells again whose count did not fit, and say which are not as they were sent."""
-    from redcap_jobs.redcap.records import changed_cells
-
-    names = sorted({field.partition("___")[0] for field in part["field"]})
-    rows = client.export_rows(
-        names,
-        record_id_field=record_id_field,
-        events=sorted(set(part["event"]) - {""}),
-        records=sorted(set(part["record"])),
-    )
-    lacking = changed_cells(part.drop(columns=["old"], errors="ignore"), rows)
-    refused = tuple(
-        RefusedValue(record, field, NOT_SAVED)
-        for record, field in zip(lacking["record"], lacking["field"], strict=True)
-    )
-    missing = set(lacking["record"])
-    return ImportResult(len(part) - len(lacking), frozenset(part["record"]) - missing, refused)
-
-
-def parse_refusals(raw: str) -> list[RefusedValue]:
-    """Read REDCap's per-value refusals: CSV lines ``"record","field","value","message"``.
-
-    The first cell is the record, or ``record (unique_event)`` (both were observed). The form
-    before REDCap 6 is JSON with ``records``. The value is dropped here and never travels on.
-    """
-    try:
-        old_form = json.loads(raw)
+        return int(str(count))
     except ValueError:
-        old_form = None
-    if isinstance(old_form, dict) and "records" in old_form:
-        return [
-            RefusedValue(str(row["record"]), str(row["field_name"]), str(row["message"]))
-            for row in old_form["records"]
-        ]
-    refusals = []
-    for line in csv.reader(io.StringIO(raw)):
-        if len(line) == 4:
-            record, field, value, message = line
-            with_event = RECORD_WITH_EVENT.fullmatch(record)
-            reason = message.replace(value, "…") if len(value) > 1 else message
-            refusals.append(RefusedValue(with_event[1] if with_event else record, field, reason))
-    return refusals
+        raise answer.call.unusable("the answer to an import has no count") from None
+
+
+def values_of(cells: pd.DataFrame) -> tuple[str, ...]:
+    """Return the distinct values that are sent and must not be quoted."""
+    return tuple(value for value in cells["new"].unique() if value)

@@ -7,12 +7,13 @@ Built once per run from ``content=project``, ``metadata``, ``event``, ``formEven
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from redcap_jobs.errors import DictionaryError, Finding
+from redcap_jobs.redcap.errors import UnknownName
+from redcap_jobs.study.nearest import nearest
 
 FORM_STATUS = (("0", "Incomplete"), ("1", "Unverified"), ("2", "Complete"))
 
@@ -41,6 +42,14 @@ class Field:
     identifier: bool = False
     required: bool = False
     annotation: str = ""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm; REDCap tells only of arms that have events."""
+
+    number: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -107,22 +116,20 @@ class Project:
         return tuple(dict.fromkeys(each.form for each in self.fields.values()))
 
     def event(self, unique_name: str) -> Event:
-        """Return one event; :class:`DictionaryError` with the nearest name if there is none."""
+        """Return one event; :class:`UnknownName` with the nearest name if there is none."""
         for event in self.events:
             if event.unique_name == unique_name:
                 return event
-        raise DictionaryError(
-            [unknown("event", unique_name, [event.unique_name for event in self.events])]
-        )
+        raise unknown("event", unique_name, (event.unique_name for event in self.events))
 
     def arm_of(self, event: str) -> int:
         """Return an event's arm number."""
         return self.event(event).arm
 
     def field(self, name: str) -> Field:
-        """Return one field; :class:`DictionaryError` with the nearest name if there is none."""
+        """Return one field; :class:`UnknownName` with the nearest name if there is none."""
         if name not in self.fields:
-            raise DictionaryError([unknown("field", name, list(self.fields))])
+            raise unknown("field", name, self.fields)
         return self.fields[name]
 
     def events_of_form(self, form: str) -> tuple[str, ...]:
@@ -138,8 +145,10 @@ class Project:
         return self.events_of_form(self.field(name).form)
 
     def export_columns(self, name: str) -> tuple[str, ...]:
-        """Return the columns a field is exported and imported under: one per checkbox choice."""
+        """Return the columns a field is exported under: one per checkbox choice, none for a label."""
         found = self.field(name)
+        if found.type == "descriptive":
+            return ()
         if found.type == "checkbox":
             return tuple(checkbox_column(name, choice.code) for choice in found.choices)
         return (name,)
@@ -150,14 +159,10 @@ def checkbox_column(name: str, code: str) -> str:
     return f"{name}___{re.sub(r'[^a-z0-9]', '_', code.lower())}"
 
 
-def unknown(kind: str, name: str, known: Sequence[str]) -> Finding:
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Say that a name does not exist, and the nearest that does."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return Finding(
-        f"{kind} {name!r}", "is not in the project", f"did you mean {near[0]!r}?" if near else ""
-    )
+    near = nearest(name, known)
+    return UnknownName(kind, name, f"did you mean {near!r}?" if near else "")
 
 
 def parse_choices(text: str) -> tuple[Choice, ...]:
@@ -222,7 +227,12 @@ def parse_field(raw: Mapping[str, Any]) -> Field:
 
 
 def parse_fields(rows: Sequence[Mapping[str, Any]]) -> dict[str, Field]:
-    """Build the dictionary from ``content=metadata``, with each form's status field at its end."""
+    """Build the dictionary from ``content=metadata``, with each form's status field at its end.
+
+    Raises ValueError for no rows: every project has a record ID field.
+    """
+    if not rows:
+        raise ValueError("a project without fields")
     by_form: dict[str, dict[str, Field]] = {}
     for row in rows:
         parsed = parse_field(row)
@@ -235,6 +245,26 @@ def parse_fields(rows: Sequence[Mapping[str, Any]]) -> dict[str, Field]:
             status, form, "dropdown", "Complete?", tuple(Choice(*pair) for pair in FORM_STATUS)
         )
     return fields
+
+
+def parse_arm(raw: Mapping[str, Any]) -> Arm:
+    """Build one arm from one row of ``content=arm``."""
+    return Arm(int(raw["arm_num"]), str(raw["name"]))
+
+
+def parse_mapping(rows: Sequence[Mapping[str, Any]]) -> frozenset[tuple[str, str]]:
+    """Build the pairs (event, form) from ``content=formEventMapping``."""
+    return frozenset((str(row["unique_event_name"]), str(row["form"])) for row in rows)
+
+
+def parse_repeating(rows: Sequence[Mapping[str, Any]]) -> frozenset[tuple[str, str]]:
+    """Build the pairs (event, form) from ``content=repeatingFormsEvents``.
+
+    The event is '' in a classic project, the form '' where a whole event repeats.
+    """
+    return frozenset(
+        (str(row.get("event_name") or ""), str(row.get("form_name") or "")) for row in rows
+    )
 
 
 def parse_event(raw: Mapping[str, Any]) -> Event:

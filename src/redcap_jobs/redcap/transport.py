@@ -1,81 +1,90 @@
-"""One POST to one REDCap server: how it goes out, and what counts as an answer.
+"""The one way to REDCap: one POST, how long it waits, when it is repeated.
 
-REDCap uses POST for everything, so the caller says whether a call may be repeated. HTTP 200 is not
-success: a login page, "unknown error" in HTML and out-of-memory texts all come with 200 (observed
-by REDCapR, id3c and PyCap), so content type and shape are looked at before anything is believed.
+REDCap uses POST for everything, so the caller says whether a call may be repeated.
 """
 
 from __future__ import annotations
 
-import io
-import ipaddress
-import json
 import logging
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+from urllib3.exceptions import ReadTimeoutError
 
 from redcap_jobs.errors import UsageError
-from redcap_jobs.redcap.errors import (
-    Overloaded,
-    RedcapError,
-    RequestRefused,
-    TokenRefused,
-    Unreachable,
-    UnusableAnswer,
-)
+from redcap_jobs.redcap.answers import Answer, Call, believable
+from redcap_jobs.redcap.errors import RedcapError, ServerOverloaded, Unreachable
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
     from redcap_jobs.redcap.budget import RequestBudget
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CONNECT_SECONDS = 20.0
 READ_SECONDS = 300.0
-"""Above the 120 s after which servers were seen to give up, as most other clients have it."""
-PAUSES = (2.0, 4.0, 8.0, 16.0)
-"""Seconds before each repetition of a call that may be repeated."""
-OUT_OF_MEMORY = re.compile(rb"(?i)ran out of (server )?memory|allowed memory size")
-WEB_PAGE = re.compile(rb"(?i)\A\s*(<!doctype html|<html|<head|<body|<br|<b>|<form|<div|<p>|<script)")
-"""How a page starts. The content type alone proves nothing: plain texts such as the version come
-as text/html from some servers."""
-CHUNK = 1 << 16
+"""Well above the 120 s after which servers were seen to give up by themselves."""
+ATTEMPTS = 5
+FIRST_PAUSE = timedelta(seconds=2)
+"""Doubled from attempt to attempt: half a minute in all, long enough for a restarted server."""
 
 
-class Answer:
-    """The body of one believable answer, and its content type."""
+class Secret:
+    """A token: given out only by :meth:`reveal`, never by ``str``, ``repr`` or a format."""
 
-    def __init__(self, body: io.BytesIO, content_type: str) -> None:
-        self.body = body
-        self.content_type = content_type
+    __slots__ = ("_value",)
 
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.getvalue().decode("utf-8", errors="replace").strip()
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the token itself, for the request's body."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
 
 
 class Transport:
-    """The one way to a server; ``label`` names the project in messages (a variable's name)."""
+    """The connection to one project; ``label`` is its token's variable name, for messages.
+
+    Times are seconds. TLS certificates are verified; plain http and no proxy towards this
+    machine, https and the environment's proxy towards any other.
+
+    Raises:
+        UsageError: The address is neither https nor on this machine, or carries credentials.
+
+    """
 
     def __init__(
-        self, url: str, token: str, label: str, *, budget: RequestBudget, clock: Clock
+        self,
+        url: str,
+        token: Secret | str,
+        label: str,
+        *,
+        budget: RequestBudget,
+        clock: Clock,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
-        require_tls(url)
+        loopback = check_address(url)
         self.url = url
         self.label = label
-        self._token = token
+        self._token = token if isinstance(token, Secret) else Secret(token)
         self._budget = budget
         self._clock = clock
+        self._timeouts = (connect_seconds, read_seconds)
         self._session = requests.Session()
         self._session.headers.update({"Accept-Encoding": "gzip", "Accept": "*/*"})
-        # A ~/.netrc entry for the host would add an Authorization header of its own.
-        self._session.auth = no_auth
+        self._session.auth = no_authorization  # or ~/.netrc would add a header of its own
+        self._session.trust_env = not loopback
 
     def __repr__(self) -> str:
         return f"Transport({self.url}, {self.label})"
@@ -84,138 +93,106 @@ class Transport:
         """Close the connection."""
         self._session.close()
 
-    def post(self, content: str, parameters: Mapping[str, Any], *, repeatable: bool) -> Answer:
-        """Send one call, again after growing pauses if it may be repeated, and return its answer.
+    def post(
+        self,
+        content: str,
+        parameters: Mapping[str, str],
+        read: Callable[[Answer], T],
+        *,
+        repeatable: bool,
+        divisible: bool = False,
+        private: tuple[str, ...] = (),
+    ) -> T:
+        """Send one call and return what ``read`` makes of its answer.
 
-        ``Overloaded`` is not repeated here: the caller asks for less.
+        ``repeatable``: sending it twice does no harm; it is sent up to five times, after pauses
+        that grow, as long as the fault may pass. ``divisible``: the caller will ask for less, so
+        an overloaded server is not asked the same again. ``private``: values that no message may
+        quote.
+
+        Raises:
+            RedcapError: See :mod:`redcap_jobs.redcap.errors`.
+
         """
-        pauses = PAUSES if repeatable else ()
-        for pause in (*pauses, None):
-            try:
-                return self._once(content, parameters)
-            except (Unreachable, UnusableAnswer) as error:
-                if pause is None:
-                    raise
-                log.debug("%s; again in %.0f s", error, pause)
-                self._clock.sleep(timedelta(seconds=pause))
-        raise AssertionError("unreachable: the last round returns or raises")
+        call = Call(self.label, content, (self._token.reveal(), *private))
 
-    def _once(self, content: str, parameters: Mapping[str, Any]) -> Answer:
-        where = f"{self.label}: content={content}"
-        form = {"token": self._token, "content": content, "returnFormat": "json", **parameters}
+        def may_pass(error: Exception) -> bool:
+            overloaded = isinstance(error, ServerOverloaded)
+            return (
+                repeatable
+                and isinstance(error, RedcapError)
+                and error.transient
+                and not (overloaded and divisible)
+            )
+
+        # stamina counts and judges; the pauses are the clock's, which tests can pass.
+        for attempt in stamina.retry_context(
+            on=may_pass, attempts=ATTEMPTS, timeout=None, wait_max=0, wait_jitter=0
+        ):
+            if attempt.num > 1:
+                pause = FIRST_PAUSE * 2 ** (attempt.num - 2)
+                log.debug("%r: attempt %d in %s", call, attempt.num, pause)
+                self._clock.sleep(pause)
+            with attempt:
+                return self._once(call, parameters, read)
+        raise AssertionError("stamina either returns or raises")
+
+    def _once(self, call: Call, parameters: Mapping[str, str], read: Callable[[Answer], T]) -> T:
+        form = {
+            "token": self._token.reveal(),
+            "content": call.content,
+            "returnFormat": "json",
+            **parameters,
+        }
         self._budget.take()
         try:
             with self._session.post(
                 self.url,
                 data=form,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=self._timeouts,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = io.BytesIO()
-                for chunk in response.iter_content(CHUNK):
-                    body.write(chunk)
-        except requests.ReadTimeout as error:
-            raise Overloaded(f"{where}: no answer within {READ_SECONDS:.0f} s") from error.__cause__
+                return read(believable(call, response))
         except requests.RequestException as error:
-            if "Read timed out" in str(error):
-                raise Overloaded(f"{where}: the answer stopped coming") from None
-            raise Unreachable(
-                f"{where}: {self.host} cannot be reached or broke off ({type(error).__name__})"
-            ) from None
-        kind = response.headers.get("Content-Type", "").lower()
-        refuse_bad_answer(where, response.status_code, body)
-        return Answer(body, kind)
+            raise self._broken(call, error) from None
 
-    @property
-    def host(self) -> str:
-        """The server's name, for messages."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
+    def _broken(self, call: Call, error: requests.RequestException) -> RedcapError:
+        """Return what a broken exchange means; the original may hold the request, so it goes."""
+        if isinstance(error, requests.ReadTimeout) or any(
+            isinstance(reason, ReadTimeoutError) for reason in error.args
+        ):
+            return call.overloaded(f"no answer within {self._timeouts[1]:.0f} s")
+        host = urlsplit(self.url).hostname
+        if isinstance(error, requests.exceptions.SSLError):
+            what, transient = f"{host}: the server's certificate is not trusted", False
+        elif isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+            what, transient = f"{host} cannot be reached ({type(error).__name__})", True
+        elif isinstance(error, requests.exceptions.ContentDecodingError):
+            what, transient = f"{host}: the answer cannot be unpacked", True
+        else:
+            what, transient = f"{host}: no connection, or it broke off", True
+        return Unreachable(what, label=call.label, content=call.content, transient=transient)
 
 
-def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add nothing to a request."""
+def no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add nothing: the token in the body is all there is."""
     return request
 
 
-def require_tls(url: str) -> None:
-    """Refuse plain http to anything but this machine: it would carry the token in the clear."""
+def check_address(url: str) -> bool:
+    """Refuse an address that would give the token away; tell whether it is this machine."""
     parts = urlsplit(url)
-    if parts.scheme == "https":
-        return
     host = parts.hostname or ""
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError(f"the address of {host} must hold nothing but scheme, host and path")
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        loopback = ip_address(host).is_loopback
     except ValueError:
-        loopback = False
-    if parts.scheme != "http" or not loopback:
-        raise UsageError(f"{parts.scheme}://{host}: REDCap is reached by https only")
+        loopback = host == "localhost"
+    if parts.scheme == "https" or (parts.scheme == "http" and loopback):
+        return loopback
+    raise UsageError(f"{host}: REDCap is reached by https only; http would show the token")
 
 
-def refuse_bad_answer(where: str, status: int, body: io.BytesIO) -> None:
-    """Raise what an answer that cannot be believed means."""
-    start = bytes(body.getbuffer()[:4096])
-    if OUT_OF_MEMORY.search(start) or OUT_OF_MEMORY.search(bytes(body.getbuffer()[-4096:])):
-        raise Overloaded(f"{where}: the server ran out of memory")
-    if status in {502, 504} or (status >= 500 and not start.strip()):
-        raise Overloaded(f"{where}: HTTP {status}, the server gave up")
-    if 300 <= status < 400:
-        raise RequestRefused(
-            f"{where}: HTTP {status}, a redirect, is not followed (it would carry the token "
-            "elsewhere); correct the address in the study file",
-            status,
-        )
-    if WEB_PAGE.search(start):
-        page = "a login page" if re.search(rb"(?i)log ?in|password", start) else "a web page"
-        raise UnusableAnswer(f"{where}: HTTP {status} with {page} instead of data")
-    if status == 403:
-        raise TokenRefused(
-            f"{where}: HTTP 403: {refusal_text(body)}; check the token's rights", 403
-        )
-    if status >= 500:
-        raise UnusableAnswer(f"{where}: HTTP {status}")
-    if status >= 400:
-        raise RefusedWithBody(
-            f"{where}: HTTP {status}: {public_part(refusal_text(body))}", status, refusal_text(body)
-        )
-
-
-class RefusedWithBody(RequestRefused):
-    """A 400 with REDCap's words; ``raw`` may quote values and never leaves this package."""
-
-    def __init__(self, message: str, status: int, raw: str) -> None:
-        self.raw = raw
-        super().__init__(message, status)
-
-
-def refusal_text(body: io.BytesIO) -> str:
-    """Return REDCap's words from its envelope: json, csv (``ERROR: …``) or xml."""
-    text = body.getvalue().decode("utf-8", errors="replace").strip()
-    try:
-        parsed = json.loads(text)
-        if isinstance(parsed, dict) and "records" in parsed:
-            return text
-        if isinstance(parsed, dict) and "error" in parsed:
-            return str(parsed["error"])
-    except ValueError:
-        pass
-    found = re.search(r"<error>(.*?)</error>", text, re.DOTALL)
-    return found[1] if found else text.removeprefix("ERROR:").strip()
-
-
-def public_part(text: str) -> str:
-    """Return a refusal's words without what may be a value: per-value lines are left out."""
-    if text.lstrip().startswith('"'):
-        return "single values were refused"
-    return " ".join(text.split())[:300]
-
-
-def parse_json(answer: Answer, where: str) -> Any:
-    """Parse a JSON answer; a cut or foreign body is no answer."""
-    try:
-        return json.loads(answer.body.getvalue())
-    except ValueError as error:
-        raise UnusableAnswer(f"{where}: the answer is cut off or no JSON") from error.__cause__
-
-
-__all__ = ["Answer", "RedcapError", "RefusedWithBody", "Transport", "parse_json"]
+set_on_retry_hooks([])  # its own hook warns of each repetition; under cron that would be a mail

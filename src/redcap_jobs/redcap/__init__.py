@@ -1,0 +1,1 @@
+"""REDCap: its API, its projects and its logic language."""
