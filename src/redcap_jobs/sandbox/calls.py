@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from redcap_jobs.sandbox import records_delete, records_export, records_import, structure_calls
+from redcap_jobs.sandbox import (
+    records_delete,
+    records_export,
+    records_import,
+    structure_calls,
+    structure_import,
+)
 from redcap_jobs.sandbox.answers import Answer
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
@@ -43,6 +49,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("event", "export"): Call(structure_calls.events),
     ("formEventMapping", "export"): Call(structure_calls.form_event_mapping),
     ("repeatingFormsEvents", "export"): Call(structure_calls.repeating_forms_events),
+    ("metadata", "import"): Call(structure_import.import_metadata, "import"),
+    ("formEventMapping", "import"): Call(structure_import.import_form_event_mapping, "import"),
     ("generateNextRecordName", "export"): Call(structure_calls.next_record_name),
     ("record", "export"): Call(records_export.export_records),
     ("record", "import"): Call(records_import.import_records, "import"),
