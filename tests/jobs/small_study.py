@@ -16,7 +16,7 @@ import pandas as pd
 from visit_tables import rows_of
 
 from redcap_jobs.jobs import load_job
-from redcap_jobs.plan import DECISION_COLUMNS, KEYS, Inputs, Plan, ReadDecisions
+from redcap_jobs.plan import DECISION_COLUMNS, KEYS, Inputs, Plan, ReadDecisions, Table
 from redcap_jobs.redcap.project import Event, Field, Project, ProjectInfo, parse_fields
 from redcap_jobs.study.config import Study
 
@@ -248,3 +248,12 @@ def _short(event: str) -> str:
         if event.startswith(name):
             return f"{short}.{event[-1]}"
     return event
+
+
+def by_visit(table: Table) -> list[dict[str, str]]:
+    """Turn the table of states, a column per visit, into one dictionary per visit."""
+    names = [row[0] for row in table.rows]
+    return [
+        {"visit": visit, **dict(zip(names, (row[place] for row in table.rows), strict=True))}
+        for place, visit in enumerate(table.columns[1:], start=1)
+    ]

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from small_study import BASE, JOB, M2, M4, STUDY, World, changes, states, study_of, visit, world
+from small_study import (
+    BASE,
+    JOB,
+    M2,
+    M4,
+    STUDY,
+    World,
+    by_visit,
+    changes,
+    states,
+    study_of,
+    visit,
+    world,
+)
 
 from redcap_jobs.errors import StudyFileError, UsageError
 from redcap_jobs.jobs import JOBS, load_job
@@ -259,8 +272,7 @@ def test_the_table_counts_states_due_visits_and_completion() -> None:
         5      | base.1 |             | 1       | 1     |            |
     """
     (counts,) = world(table, BASE, M2).plan("2018-06-10").tables
-    rows = [dict(zip(counts.columns, row, strict=True)) for row in counts.rows]
-    assert rows == [
+    assert by_visit(counts) == [
         {
             "visit": "base",
             "completed_in_window": "3",
@@ -292,13 +304,15 @@ def test_visits_after_leaving_the_study_are_never_due() -> None:
         2      | base.1 | 2018-03-09  | 1       | 1     |           |
     """
     (counts,) = world(table, M2).plan("2018-06-10").tables
-    assert dict(zip(counts.columns, counts.rows[0], strict=True)) == {
-        "visit": "m2",
-        "not_applicable_off_study": "1",
-        "overdue": "1",
-        "due": "1",
-        "completion": "0.0 %",
-    }
+    assert by_visit(counts) == [
+        {
+            "visit": "m2",
+            "not_applicable_off_study": "1",
+            "overdue": "1",
+            "due": "1",
+            "completion": "0.0 %",
+        }
+    ]
 
 
 def test_decisions_name_every_participant_visit_with_its_flags() -> None:

@@ -93,7 +93,7 @@ def tables(
 def state_table(
     found: Classified, facts: Facts, in_schedule: Marks, visits: Sequence[str]
 ) -> Table:
-    """Count states per visit, the states that occur, then due and completion.
+    """Count states per visit: a column per visit, a row per state that occurs, due, completion.
 
     Participants whose schedule has no such visit are not counted.
     """
@@ -103,19 +103,12 @@ def state_table(
             for place in range(len(visits))
         ]
     )
-    occurring = [code for code in range(len(STATES)) if counts[:, code].any()]
     due = due_visits(found, facts).sum(axis=0)
-    rows = [
-        (
-            visit,
-            *(str(counts[place, code]) for code in occurring),
-            str(due[place]),
-            completion(counts[place].tolist()),
-        )
-        for place, visit in enumerate(visits)
-    ]
-    columns = ("visit", *(STATES[code] for code in occurring), "due", "completion")
-    return Table("Visits by state", columns, tuple(rows))
+    occurring = [code for code in range(len(STATES)) if counts[:, code].any()]
+    rows = [(STATES[code], *map(str, counts[:, code].tolist())) for code in occurring]
+    rows.append(("due", *map(str, due.tolist())))
+    rows.append(("completion", *(completion(each) for each in counts.tolist())))
+    return Table("Visits by state", ("state", *visits), tuple(rows))
 
 
 def due_visits(found: Classified, facts: Facts) -> Marks:
