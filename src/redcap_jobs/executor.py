@@ -59,7 +59,11 @@ class Executed:
 
 @dataclass
 class Executor:
-    """Carries out plans on one project; ``couriers`` maps an action's kind to who delivers it."""
+    """Carries out plans on one project; ``couriers`` maps an action's kind to who delivers it.
+
+    ``still_locked`` raises StateError where the job's lock was lost; it is asked before every post
+    and every import.
+    """
 
     client: RedcapClient
     structure: Project
@@ -67,6 +71,7 @@ class Executor:
     project: ProjectKey
     run_id: str
     fresh: Fresh
+    still_locked: Callable[[], None]
     couriers: Mapping[str, Courier] = field(default_factory=dict)
 
     def execute(self, plan: Plan, job: Job, study: Study) -> Executed:
@@ -125,9 +130,14 @@ class Executor:
         if isinstance(verdict, Withhold):
             journal.withhold(claim, verdict.reason)
             return "withheld"
+        self.still_locked()
         journal.begin_posting(claim)
         log.debug("step posting")
-        posted = courier.post(action)
+        try:
+            posted = courier.post(action)
+        except Exception as error:
+            journal.unknown(claim, f"{type(error).__name__} while posting")
+            raise
         settle(journal, claim, posted)
         log.debug("step posted")
         return posted.state
@@ -146,6 +156,7 @@ class Executor:
         ):
             if cells.empty:
                 continue
+            self.still_locked()
             log.debug("step %s", name)
             result = self.client.import_cells(
                 cells, self.structure.record_id_field, overwrite=overwrite

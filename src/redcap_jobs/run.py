@@ -168,6 +168,7 @@ class Run:
         self.run_id = ""
         self.redcap_version = ""
         self.error: Exception | None = None
+        self.still_locked: Callable[[], None] = lambda: None
 
     def perform(self) -> RunOutcome:
         """Record the start, take the lock, carry the run through, record the end in any case."""
@@ -188,7 +189,10 @@ class Run:
         log.debug("run %s: %s on %s", self.run_id, self.job.name, self.project)
         outcome = self.failed(RedcapJobsError("stopped before its end"), "cancelled")
         try:
-            with job_lock(self.store, self.project, self.job.name, self.run_id, self.clock):
+            with job_lock(
+                self.store, self.project, self.job.name, self.run_id, self.clock
+            ) as still_locked:
+                self.still_locked = still_locked
                 outcome = self.attempt()
         except RedcapJobsError as error:
             outcome = self.failed(error, "failed")
@@ -275,18 +279,15 @@ class Run:
 
     def client(self, name: str) -> RedcapClient:
         """Return a client for the project behind one token's name."""
-        from redcap_jobs.redcap.budget import RequestBudget
-        from redcap_jobs.redcap.client import RedcapClient
-        from redcap_jobs.state.address import state_home
+        from redcap_jobs.study.live import open_client
 
-        budget = RequestBudget(
-            state_home() / "requests",
+        return open_client(
             self.study.redcap.url,
-            per_minute=self.study.limits.requests_per_minute,
-            clock=self.clock,
+            name,
+            self.credentials,
+            self.clock,
+            self.study.limits.requests_per_minute,
         )
-        token = self.credentials.token(name)
-        return RedcapClient(self.study.redcap.url, token, name, budget=budget, clock=self.clock)
 
     def show(self, plan: Plan) -> None:
         """Show the plan where someone looks: at a terminal, for a dry run, or when asked."""
@@ -321,6 +322,7 @@ class Run:
             project=self.project,
             run_id=self.run_id,
             fresh=lambda action: self.read_afresh(prepared, action.record),
+            still_locked=self.still_locked,
         )
         return executor.execute(prepared.plan, self.job, self.study)
 

@@ -23,7 +23,7 @@ VERBOSE = click.option(
 )
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An ISO 8601 instant with a zone, e.g. ``2026-11-22T13:50:00-05:00`` or ``…Z``."""
 
     name = "instant"

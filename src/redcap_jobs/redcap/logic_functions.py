@@ -164,11 +164,13 @@ def _mean(table: Floats, count: Floats) -> Floats:
 
 
 def _minimum(table: Floats, _count: Floats) -> Floats:
-    return np.fmin.reduce(table, axis=0)
+    smallest: Floats = np.fmin.reduce(table, axis=0)
+    return smallest
 
 
 def _maximum(table: Floats, _count: Floats) -> Floats:
-    return np.fmax.reduce(table, axis=0)
+    largest: Floats = np.fmax.reduce(table, axis=0)
+    return largest
 
 
 def _median(table: Floats, count: Floats) -> Floats:
@@ -183,7 +185,8 @@ def _median(table: Floats, count: Floats) -> Floats:
 def _stdev(table: Floats, count: Floats) -> Floats:
     """Give the sample standard deviation; blank for fewer than two values."""
     spread = np.nansum((table - _mean(table, count)) ** 2, axis=0)
-    return np.sqrt(spread / (count - 1))
+    deviation: Floats = np.sqrt(spread / (count - 1))
+    return deviation
 
 
 def _is_number(arguments: Arguments) -> Value:
@@ -202,7 +205,7 @@ def _text(of: Callable[..., Strings]) -> Callable[[Arguments], Value]:
 def _search(of: Callable[[Strings, Strings], Marks]) -> Callable[[Arguments], Value]:
     def apply(arguments: Arguments) -> Value:
         haystack, needle = (np.strings.lower(argument.text) for argument in arguments)
-        return Truths(of(cast("Strings", haystack), cast("Strings", needle)))
+        return Truths(of(haystack, needle))
 
     return apply
 
@@ -223,12 +226,12 @@ def _characters(of: Callable[..., Strings]) -> Callable[[Arguments], Value]:
 
 
 def _left(text: Strings, length: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Strings:
-    return cast("Strings", np.strings.slice(text, 0, length))
+    return np.strings.slice(text, 0, length)
 
 
 def _right(text: Strings, length: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Strings:
     size = np.strings.str_len(text)
-    return cast("Strings", np.strings.slice(text, np.maximum(size - length, 0), size))
+    return np.strings.slice(text, np.maximum(size - length, 0), size)
 
 
 def _mid(
@@ -237,13 +240,13 @@ def _mid(
     length: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> Strings:
     first = np.maximum(start - 1, 0)
-    return cast("Strings", np.strings.slice(text, first, first + length))
+    return np.strings.slice(text, first, first + length)
 
 
 def _concat(*texts: Strings) -> Strings:
     joined = texts[0]
     for text in texts[1:]:
-        joined = cast("Strings", np.strings.add(joined, text))
+        joined = np.strings.add(joined, text)
     return joined
 
 

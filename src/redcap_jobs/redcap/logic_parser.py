@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NoReturn, cast
 
-from lark import Lark, Token, Transformer, Tree, v_args
+from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 from lark.tree import Meta
 
@@ -319,8 +319,7 @@ def parse_node(text: str) -> Node:
     if not code.strip():
         raise LogicSyntaxError(text, 0, "the expression is empty")
     try:
-        tree = cast("Tree[Token]", _grammar().parse(code))
-        return _ToNodes().transform(tree)
+        return _ToNodes().transform(_grammar().parse(code))
     except UnexpectedInput as error:
         raise _unexpected(code, error) from None
     except VisitError as error:

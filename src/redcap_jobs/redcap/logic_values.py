@@ -111,7 +111,8 @@ class Numbers:
     @cached_property
     def truths(self) -> Marks:
         """Zero and blank are false."""
-        return ~np.isnan(self.numbers) & (self.numbers != 0)
+        truths: Marks = ~np.isnan(self.numbers) & (self.numbers != 0)
+        return truths
 
 
 class Truths:
@@ -144,7 +145,7 @@ class Moments:
             as_strings(np.datetime_as_string(self.moments, unit="s").astype(object)), "T", " "
         )
         stamps = np.where(np.isnat(self.moments), "", stamps)
-        return cast("Strings", np.strings.replace(stamps, " 00:00:00", ""))
+        return np.strings.replace(stamps, " 00:00:00", "")
 
     @property
     def numbers(self) -> Floats:

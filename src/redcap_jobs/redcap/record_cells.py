@@ -72,7 +72,8 @@ class Cells:
         possible = (record >= 0) & (event >= 0) & (instrument >= 0)
         group = np.where(possible, self._group(record, event, instrument), ABSENT)
         found = self._instances[which].reindex(group).to_numpy(dtype=np.float64)
-        return np.nan_to_num(found, nan=ABSENT).astype(np.int64)
+        numbers: Whole = np.nan_to_num(found, nan=ABSENT).astype(np.int64)
+        return numbers
 
     def take(self, column: str, positions: Whole) -> pd.Series:
         """Give a column's values at row positions, '' where ABSENT.
@@ -119,9 +120,9 @@ def changed_cells(desired: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
         raise ValueError("a cell is desired twice")
     cells = Cells(current)
     positions = cells.find(
-        cells.records.get_indexer(desired["record"]).astype(np.int64),
-        cells.events.get_indexer(desired["event"]).astype(np.int64),
-        cells.instruments.get_indexer(desired["repeat_instrument"]).astype(np.int64),
+        cells.records.get_indexer(pd.Index(desired["record"])).astype(np.int64),
+        cells.events.get_indexer(pd.Index(desired["event"])).astype(np.int64),
+        cells.instruments.get_indexer(pd.Index(desired["repeat_instrument"])).astype(np.int64),
         instance_numbers(desired["repeat_instance"]),
     )
     old = np.full(len(desired), "", dtype=object)
