@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -115,7 +117,8 @@ def one_pass(
     number: int,
 ) -> Pass:
     """Run the job once against one copy; show its plan the first time."""
-    from redcap_jobs.run import RunRequest, Terminal, run_job
+    from redcap_jobs.request import RunRequest, Terminal
+    from redcap_jobs.run import run_job
 
     before = len(server.requests)
     started = time.perf_counter()
@@ -173,18 +176,19 @@ def conclude(
     console.print(
         f"[bold]The files stay in[/bold] {home}\n[bold]Type next[/bold], in two terminals:"
     )
+    program = "redcap-jobs" if shutil.which("redcap-jobs") else sys.argv[0]
     commands = (
         (
-            f"redcap-jobs sandbox --port {port} --participants {participants} --seed {seed} "
+            f"{program} sandbox --port {port} --participants {participants} --seed {seed} "
             f"--write-env {home}/.env"
         ),
-        f"redcap-jobs check {home}/ismile.toml --token REDCAP_API_ISMILE_DEV --env-file {home}/.env",
+        f"{program} check {home}/ismile.toml --token REDCAP_API_ISMILE_DEV --env-file {home}/.env",
         (
-            f"redcap-jobs {JOB} --study {home}/ismile.toml --env-file {home}/.env "
+            f"{program} {JOB} --study {home}/ismile.toml --env-file {home}/.env "
             "--export-token REDCAP_API_ISMILE_DEV --import-token REDCAP_API_ISMILE_DEV --verbose"
         ),
-        f"redcap-jobs why {home}/ismile.toml 1001 --env-file {home}/.env",
-        f"redcap-jobs runs --env-file {home}/.env",
+        f"{program} why {home}/ismile.toml 1001 --env-file {home}/.env",
+        f"{program} runs --env-file {home}/.env",
     )
     for command in commands:
         console.print(f"  {command}", soft_wrap=True)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redcap_jobs.clock import Clock, SystemClock
@@ -20,10 +19,10 @@ from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJ
 from redcap_jobs.guards import GuardContext, check_pair, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
 from redcap_jobs.plan import Inputs, Job, Plan
+from redcap_jobs.request import RunRequest, Terminal
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console
 
     from redcap_jobs.executor import Executed
     from redcap_jobs.reading import Side
@@ -39,55 +38,6 @@ log = logging.getLogger(__name__)
 
 PLAN_KEEPS = timedelta(minutes=5)
 """A plan older than this when the answer comes is made again and shown again."""
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What the command line asked for; tokens by the names of their variables only."""
-
-    job: str
-    study: Path
-    export_token: str
-    import_token: str
-    env_file: Path | None = None
-    as_of: datetime | None = None
-    records: tuple[str, ...] = ()
-    dry_run: bool = False
-    yes: bool = False
-    allow: Mapping[str, str] = field(default_factory=dict)
-    verbose: bool = False
-    options: Mapping[str, bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """How to talk to the person, if there is one.
-
-    ``interactive``: stdin is a terminal, so a question can be asked. ``watched``: stdout is one,
-    so the plan is drawn, and old → new values may be shown when asked for.
-    """
-
-    interactive: bool
-    watched: bool
-    console: Console
-    confirm: Callable[[str], bool]
-
-    @classmethod
-    def attached(cls) -> Terminal:
-        """Describe what this process's stdin and stdout are."""
-        import sys
-
-        import click
-
-        from redcap_jobs.render import console_for
-
-        watched = sys.stdout.isatty()
-        return cls(
-            interactive=sys.stdin.isatty(),
-            watched=watched,
-            console=console_for(terminal=watched),
-            confirm=lambda question: click.confirm(question, default=False),
-        )
 
 
 @dataclass(frozen=True)

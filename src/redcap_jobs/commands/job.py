@@ -69,7 +69,8 @@ def job_command(name: str) -> click.Command:
     ) -> None:
         from redcap_jobs.guards import parse_allowances
         from redcap_jobs.notify.logs import configure_logging
-        from redcap_jobs.run import RunRequest, Terminal, run_job
+        from redcap_jobs.request import RunRequest, Terminal
+        from redcap_jobs.run import run_job
 
         configure_logging(verbose=verbose)
         request = RunRequest(

@@ -1,0 +1,61 @@
+"""What a run is asked to do, and how it can talk to the person who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the command line asked for; tokens by the names of their variables only."""
+
+    job: str
+    study: Path
+    export_token: str
+    import_token: str
+    env_file: Path | None = None
+    as_of: datetime | None = None
+    records: tuple[str, ...] = ()
+    dry_run: bool = False
+    yes: bool = False
+    allow: Mapping[str, str] = field(default_factory=dict)
+    verbose: bool = False
+    options: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How to talk to the person, if there is one.
+
+    ``interactive``: stdin is a terminal, so a question can be asked. ``watched``: stdout is one,
+    so the plan is drawn, and old → new values may be shown when asked for.
+    """
+
+    interactive: bool
+    watched: bool
+    console: Console
+    confirm: Callable[[str], bool]
+
+    @classmethod
+    def attached(cls) -> Terminal:
+        """Describe what this process's stdin and stdout are."""
+        import sys
+
+        import click
+
+        from redcap_jobs.render import console_for
+
+        watched = sys.stdout.isatty()
+        return cls(
+            interactive=sys.stdin.isatty(),
+            watched=watched,
+            console=console_for(terminal=watched),
+            confirm=lambda question: click.confirm(question, default=False),
+        )
