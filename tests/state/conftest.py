@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.state.postgres import Server, running_server
+from tests.debian import lacking
+from tests.state.postgres import Server, binaries, running_server
 
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.scope import ProjectKey
@@ -39,6 +40,10 @@ def project() -> ProjectKey:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Server]:
+    try:
+        binaries()
+    except FileNotFoundError as error:
+        lacking(str(error))
     with running_server() as server:
         yield server
 
