@@ -60,9 +60,33 @@ def open_side(study: Study, name: str, client: RedcapClient, *, writes: bool) ->
     version = client.version()
     project = client.read_project(info)
     check_dictionary(study, project)
-    roster = client.roster(project.record_id_field, with_dag=True)
+    roster = read_roster(study, name, client, project)
     check_data_access_group(study, name, client, roster)
     return Side(name, client, project, version, roster)
+
+
+def read_roster(study: Study, name: str, client: RedcapClient, project: Project) -> pd.DataFrame:
+    """Read which rows there are, with each record's data access group where that is allowed.
+
+    A server may refuse the groups to a user without the right to see them (recorded by redcapAPI
+    and REDCapR); only a study with sites needs them.
+    """
+    from redcap_jobs.redcap.errors import RequestRefused, TokenRefused
+
+    try:
+        return client.roster(project.record_id_field, with_dag=True)
+    except TokenRefused:
+        raise
+    except RequestRefused as error:
+        if "Data Access Groups" not in str(error):
+            raise
+        if study.sites:
+            raise GuardRefused(
+                "data access group",
+                f"{name}: the token's user may not see data access groups, by which the study "
+                "file's [sites] are told apart; give the user the right, or remove [sites]",
+            ) from error
+        return client.roster(project.record_id_field)
 
 
 def check_dictionary(study: Study, project: Project) -> None:

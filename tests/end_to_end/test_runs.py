@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 import requests
-from study_home import DEV, NOW, PROD, Home
+from study_home import DEV, JOB, NOW, PROD, Home
 
 STRUCTURE = Counter(
     {
@@ -187,3 +187,22 @@ def test_an_export_far_smaller_than_the_last_good_one_is_refused(home: Home) -> 
     allowed = home.job(*AS_OF, "--allow", "records=20")
     assert allowed.code == 1
     assert home.job(*AS_OF).code in {0, 1}
+
+
+def test_the_development_copy_is_filled_from_productions_export(home: Home) -> None:
+    """Two tokens' names: decided from production's data, written to development's fields only."""
+    store = home.sandbox.project(3042).store
+    record = store.current.ordered[0]
+    form = {"token": home.sandbox.tokens[DEV], "content": "record", "action": "delete"}
+    assert requests.post(home.sandbox.url, data=form | {"records[0]": record}, timeout=30).ok
+    production = home.sandbox.project(3041).digest()
+    names = ("--export-token", PROD, "--import-token", DEV)
+    arguments = (JOB, "--study", home.study, "--env-file", home.env_file, *names, *AS_OF, "--yes")
+    assert home.call(*arguments).code == 1
+    assert home.sandbox.project(3041).digest() == production
+    assert home.calls()["record import"] == 1
+    assert record not in store.current.records, "no job creates records"
+    shown = home.call("runs", last_run(home)["id"], "--env-file", home.env_file).out
+    assert "it does not exist in the project to be written" in shown
+    assert home.call(*arguments).code == 1
+    assert home.calls()["record import"] == 0
