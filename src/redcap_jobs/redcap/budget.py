@@ -66,12 +66,15 @@ class RequestBudget:
             stored = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
             whole = stored[: len(stored) // STAMP.size * STAMP.size]
             times = (min(at, now) for (at,) in STAMP.iter_unpack(whole))
-            recent = sorted(at for at in times if now - WINDOW_SECONDS <= at)
-            if len(recent) >= self.per_minute:
-                return float(recent[-self.per_minute] + WINDOW_SECONDS - now + A_LITTLE_SECONDS)
-            body = b"".join(STAMP.pack(at) for at in [*recent, now])
+            recent: list[float] = sorted(at for at in times if now - WINDOW_SECONDS <= at)
+            pause = 0.0
+            if len(recent) < self.per_minute:
+                recent.append(now)
+            else:
+                pause = recent[-self.per_minute] + WINDOW_SECONDS - now + A_LITTLE_SECONDS
+            body = b"".join(STAMP.pack(at) for at in recent)
             os.pwrite(descriptor, body, 0)
             os.ftruncate(descriptor, len(body))
-            return 0.0
+            return pause
         finally:
             os.close(descriptor)
