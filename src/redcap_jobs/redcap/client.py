@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from redcap_jobs.redcap.answers import Answer, read_json, read_text
 from redcap_jobs.redcap.exports import RECORDS_PER_BATCH, Export, Exporter
-from redcap_jobs.redcap.imports import CELLS_PER_IMPORT, Importer, ImportResult, check_cells
+from redcap_jobs.redcap.imports import (
+    CELLS_PER_IMPORT,
+    Importer,
+    ImportResult,
+    check_cells,
+    read_count,
+)
 from redcap_jobs.redcap.project import (
     Arm,
     Event,
@@ -191,14 +197,16 @@ class RedcapClient:
 
     def _export(self, export: Export, records: Sequence[str]) -> pd.DataFrame:
         return self._transport.post(
-            "record", export.parameters(records), export.read, repeatable=True, divisible=True
+            "record",
+            export.parameters(records),
+            export.read,
+            repeatable=True,
+            divisible=export.divisible(records),
         )
 
-    def _import(
-        self, form: dict[str, str], read: Callable[[Answer], int], private: tuple[str, ...]
-    ) -> int:
+    def _import(self, form: dict[str, str], *, private: tuple[str, ...], divisible: bool) -> int:
         return self._transport.post(
-            "record", form, read, repeatable=True, divisible=True, private=private
+            "record", form, read_count, repeatable=True, divisible=divisible, private=private
         )
 
     def _post(self, content: str, read: Callable[[Answer], T]) -> T:

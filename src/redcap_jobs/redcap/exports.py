@@ -86,6 +86,10 @@ class Export:
         """The fields whose columns must come back."""
         return (self.record_id_field, *self.fields)
 
+    def divisible(self, records: Sequence[str]) -> bool:
+        """Tell whether less can be asked for: not of one record, nor of the roster itself."""
+        return len(records) > 1 or (not records and self != self.roster)
+
     @property
     def roster(self) -> Export:
         """The same rows with nothing but their keys."""
@@ -109,7 +113,7 @@ class Exporter:
         try:
             rows = self.send(export, ())
         except ServerOverloaded:
-            if export == export.roster:
+            if not export.divisible(()):
                 raise
             log.debug("%s: the whole export is too much, going on in batches", self.label)
             return self.some(export, records_of(self.send(export.roster, ())))

@@ -87,10 +87,11 @@ def check_cells(changes: pd.DataFrame, record_id_field: str, *, overwrite: bool)
 class Importer:
     """Imports cells through ``send``, reads them back through ``export``.
 
-    ``send(form, read, private)`` posts one import; ``export(export, records)`` reads rows.
+    ``send(form, private=…, divisible=…)`` posts one import and returns REDCap's count;
+    ``export(export, records)`` reads rows.
     """
 
-    send: Callable[[dict[str, str], Callable[[Answer], int], tuple[str, ...]], int]
+    send: Callable[..., int]
     export: Callable[[Export, list[str]], pd.DataFrame]
     record_id_field: str
     overwrite: bool
@@ -113,7 +114,9 @@ class Importer:
         if not records:
             return ImportResult()
         try:
-            count = self.send(self.form(cells), read_count, values_of(cells))
+            count = self.send(
+                self.form(cells), private=values_of(cells), divisible=len(records) > 1
+            )
         except ServerOverloaded:
             if len(records) == 1:
                 raise
