@@ -124,17 +124,15 @@ def running_sshd() -> Iterator[SshServer]:
     try:
         with account(folder) as (name, password, home):
             configuration = write_configuration(folder, port, name)
-            process = subprocess.Popen(
+            with subprocess.Popen(
                 [sshd, "-D", "-e", "-f", configuration], stderr=subprocess.PIPE, text=True
-            )
-            try:
-                assert process.stderr is not None
-                line = next((line for line in process.stderr if "listening" in line), "")
-                assert line, "sshd did not start"
-                yield SshServer(folder, port, name, password, home)
-            finally:
-                process.terminate()
-                process.wait()
-                process.stderr.close()
+            ) as process:
+                try:
+                    assert process.stderr is not None
+                    line = next((line for line in process.stderr if "listening" in line), "")
+                    assert line, "sshd did not start"
+                    yield SshServer(folder, port, name, password, home)
+                finally:
+                    process.terminate()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
