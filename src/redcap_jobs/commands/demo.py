@@ -24,7 +24,7 @@ from redcap_jobs.cli import EXIT_CODES
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Which made-up study.")
 def command(folder: Path | None, participants: int, seed: int) -> None:
-    r"""Run everything on a local sandbox, twice, and say what to type next.
+    """Run everything on a local sandbox, twice, and say what to type next.
 
     Starts a REDCap look-alike on this machine with a made-up study, computes the visit windows of
     all participants, writes them back, and does it again to show that nothing is left to write.
@@ -33,7 +33,7 @@ def command(folder: Path | None, participants: int, seed: int) -> None:
     \b
     Example:
       redcap-jobs demo --participants 200
-    """
+    """  # noqa: D301 - click reads the backspace
     import sys
 
     from redcap_jobs.demo import run_demo

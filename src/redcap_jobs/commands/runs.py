@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 @ENV_FILE
 @click.option("--study", metavar="ID", help="Only runs of this study (its id, not its file).")
 @click.option("--job", metavar="NAME", help="Only runs of this job.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many runs at most.",
+)
 @click.option("--output", type=click.Choice(["table", "json"]), default="table")
 def command(
     run_id: str | None,
@@ -37,7 +43,7 @@ def command(
     limit: int,
     output: str,
 ) -> None:
-    r"""Show the newest runs, or everything about the one called RUN_ID.
+    """Show the newest runs, or everything about the one called RUN_ID.
 
     The beginning of an id is enough if only one run has it. A run that was killed shows as died.
 
@@ -45,7 +51,7 @@ def command(
     Examples:
       redcap-jobs runs --env-file .env --job compute-visit-windows
       redcap-jobs runs --env-file .env 20261122T214455-7f3a --output json
-    """
+    """  # noqa: D301 - click reads the backspace
     from redcap_jobs.commands.state import opened
     from redcap_jobs.render import console_for
     from redcap_jobs.state.runs import get_run, list_runs

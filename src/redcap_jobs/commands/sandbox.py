@@ -75,7 +75,7 @@ def command(
     now: datetime | None,
     env_file: Path | None,
 ) -> None:
-    r"""Serve a local REDCap filled with made-up participants.
+    """Serve a local REDCap filled with made-up participants.
 
     Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/, to this machine only. Data live in
     memory and are gone when it stops. Faults can be switched on while it runs.
@@ -86,7 +86,7 @@ def command(
       redcap-jobs sandbox --study none --project MyProject.REDCap.xml
       curl -X POST http://127.0.0.1:8021/sandbox/faults \
            -H 'Content-Type: application/json' -d '{"name": "504", "times": 3}'
-    """
+    """  # noqa: D301 - click reads the backspace
     import sys
 
     from redcap_jobs.errors import SetupError

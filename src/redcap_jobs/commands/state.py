@@ -36,7 +36,7 @@ def command() -> None:
     "postgresql+psycopg://USER@HOST/DATABASE. A URL with a password belongs in the file.",
 )
 def init(env_file: Path | None, url: str | None) -> None:
-    r"""Create the state, and write its address and a fingerprint key into the credentials file.
+    """Create the state, and write its address and a fingerprint key into the credentials file.
 
     The file is made with mode 600 if there is none; what stands in it is kept. Without --url and
     REDCAP_JOBS_STATE_URL the state is the file state/state.db beside the credentials file.
@@ -45,7 +45,7 @@ def init(env_file: Path | None, url: str | None) -> None:
     \b
     Example:
       redcap-jobs state init --env-file /srv/redcap-jobs/.env
-    """
+    """  # noqa: D301 - click reads the backspace
     from redcap_jobs.state.address import URL_VARIABLE, default_url, parse_url, shown
     from redcap_jobs.state.env_file import add_lacking
     from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter, check_key, key_is_known
@@ -91,7 +91,7 @@ def init(env_file: Path | None, url: str | None) -> None:
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @ENV_FILE
 def backup_state(target: Path, env_file: Path | None) -> None:
-    r"""Save the state to the file TARGET while jobs may be running.
+    """Save the state to the file TARGET while jobs may be running.
 
     TARGET is an SQLite file of mode 600, whatever the state lives in. An earlier backup of that
     name is replaced. Prints nothing when it is not run at a terminal and all went well.
@@ -99,7 +99,7 @@ def backup_state(target: Path, env_file: Path | None) -> None:
     \b
     Example:
       redcap-jobs state backup --env-file .env backups/state-2026-11-22.db
-    """
+    """  # noqa: D301 - click reads the backspace
     from redcap_jobs.state.backup import backup
 
     with opened(env_file) as store:
@@ -113,7 +113,7 @@ def backup_state(target: Path, env_file: Path | None) -> None:
 @ENV_FILE
 @click.option("--overwrite", is_flag=True, help="Replace a state that is not empty.")
 def restore_state(file: Path, env_file: Path | None, overwrite: bool) -> None:  # noqa: FBT001 - click passes options by name
-    r"""Put the backup FILE into the state named by REDCAP_JOBS_STATE_URL.
+    """Put the backup FILE into the state named by REDCAP_JOBS_STATE_URL.
 
     Stop cron first. The state is made if there is none; one that is not empty is replaced only
     with --overwrite. Works from either kind of state into either.
@@ -121,7 +121,7 @@ def restore_state(file: Path, env_file: Path | None, overwrite: bool) -> None:  
     \b
     Example:
       redcap-jobs state restore --env-file .env backups/state-2026-11-22.db
-    """
+    """  # noqa: D301 - click reads the backspace
     from redcap_jobs.state.address import URL_VARIABLE
     from redcap_jobs.state.backup import restore
 
@@ -134,12 +134,12 @@ def restore_state(file: Path, env_file: Path | None, overwrite: bool) -> None:  
 @ENV_FILE
 @click.option("--output", type=click.Choice(["table", "json"]), default="table")
 def info(env_file: Path | None, output: str) -> None:
-    r"""Say where the state is and how much it holds.
+    """Say where the state is and how much it holds.
 
     \b
     Example:
       redcap-jobs state info --env-file .env --output json
-    """
+    """  # noqa: D301 - click reads the backspace
     from redcap_jobs.state.contents import contents
 
     with opened(env_file) as store:

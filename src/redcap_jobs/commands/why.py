@@ -15,7 +15,7 @@ from redcap_jobs.commands.options import ENV_FILE
 @click.argument("record")
 @ENV_FILE
 def command(study: Path, record: str, env_file: Path | None) -> None:
-    r"""Say what the jobs last decided about RECORD of STUDY, since when, and why.
+    """Say what the jobs last decided about RECORD of STUDY, since when, and why.
 
     Reads the state only: REDCap is not asked. A decision is listed with the run that made it;
     it stays until a later run decides otherwise. What the last run said about the record's data
@@ -24,7 +24,7 @@ def command(study: Path, record: str, env_file: Path | None) -> None:
     \b
     Example:
       redcap-jobs why study.toml 1001 --env-file .env
-    """
+    """  # noqa: D301 - click reads the backspace
     import sys
 
     from redcap_jobs.render import console_for
