@@ -50,10 +50,10 @@ def parsed(words: Sequence[str]) -> Parsed:
 def shown(text: str) -> Iterator[list[str]]:
     """Yield the words after ``redcap-jobs`` of each command line that a text shows.
 
-    A command line stands at the start of a line (after a shell's ``&&``, too), or in backquotes.
+    A command line stands at the start of a line (after ``#`` or a shell's ``&&``, too), or in backquotes.
     """
     joined = re.sub(r"\\\n\s*", " ", text)
-    lines = re.findall(r"(?m)^(?:.*&& *| *)(?:\S*/)?redcap-jobs (.*)$", joined)
+    lines = re.findall(r"(?m)^(?:.*&& *|[# ]*)(?:\S*/)?redcap-jobs (.*)$", joined)
     lines += re.findall(r"`(?:\S*/)?redcap-jobs ([^`]*)`", joined)
     for line in lines:
         words = shlex.split(line, comments=True)
