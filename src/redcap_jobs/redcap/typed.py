@@ -7,7 +7,7 @@ missing, too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}"
 ISO_DATE_TIME = rf"{ISO_DATE}[ T]\d{{2}}:\d{{2}}(?::\d{{2}})?"
+WHOLE_NUMBER = r"[+-]?\d{1,18}"
+"""What fits 64 bits; longer strings of digits are names of something."""
+DECIMAL_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 WHOLE = {"integer", "int"}
-DECIMAL = {"number", "float", "number_1dp", "number_2dp", "number_3dp", "number_4dp"}
 
 
 def parse_dates(values: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -78,11 +80,25 @@ def typed_column(values: pd.Series, field: Field) -> pd.Series:
     if field.validation.startswith(("date_", "datetime_")):
         return parse_moments(values) if "datetime" in field.validation else parse_dates(values)[0]
     if field.validation in WHOLE:
-        numbers = pd.to_numeric(values.where(values.str.fullmatch(r"[+-]?\d+"), None))
-        return numbers.astype("Int64")
-    if field.validation in DECIMAL or field.type in {"calc", "slider"}:
-        return pd.to_numeric(values.where(values != "", None), errors="coerce").astype("Float64")
+        return parse_numbers(values, WHOLE_NUMBER, "Int64")
+    if "comma_decimal" in field.validation:
+        values = values.str.replace(",", ".", regex=False)
+    if is_decimal(field):
+        return parse_numbers(values, DECIMAL_NUMBER, "Float64")
     return values.where(values != "", np.nan)
+
+
+def is_decimal(field: Field) -> bool:
+    """Tell whether a field holds numbers that need not be whole."""
+    return field.validation.startswith(("number", "float")) or field.type in {"calc", "slider"}
+
+
+def parse_numbers(values: pd.Series, form: str, kind: Literal["Int64", "Float64"]) -> pd.Series:
+    """Read the values of a form as numbers, missing where they are of another."""
+    plain = values.reset_index(drop=True)
+    fits = plain.str.fullmatch(form)
+    numbers = plain[fits].astype("int64" if kind == "Int64" else "float64").astype(kind)
+    return numbers.reindex(plain.index).set_axis(values.index)
 
 
 def parse_moments(values: pd.Series) -> pd.Series:
