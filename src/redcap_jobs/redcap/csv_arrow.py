@@ -9,9 +9,12 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from redcap_jobs.redcap.csv_blocks import TAIL_BYTES, MalformedCsv
+from redcap_jobs.redcap.csv_blocks import TAIL_BYTES, MalformedCsv, rows_of
 
 STR = pd.StringDtype("pyarrow", na_value=np.nan)
+BLOCK_BYTES = 1 << 19
+"""What pyarrow parses at a time: what the processor's cache holds. One thread, since several
+cost more processor time than they save."""
 
 
 def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.DataFrame:
@@ -21,27 +24,32 @@ def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.Da
         MalformedCsv: Not UTF-8, or a row with another number of cells.
 
     """
-    text = pa.large_string()
-    converting = csv.ConvertOptions(
-        column_types=dict.fromkeys(names, text),
-        strings_can_be_null=False,
-        include_columns=wanted,
+    parts = list(blocks)
+    longest = max((len(part) for part in parts), default=0)
+    body = b"".join(parts)
+    parts.clear()
+    columns = dict.fromkeys(names, pa.large_string())
+    if not body:
+        return pd.DataFrame({name: pd.Series([], dtype="str") for name in wanted})
+    if len(names) > 1 and (b"\n\n" in body or b"\n\r\n" in body):
+        rows_of(body, len(names))
+    try:
+        table = csv.read_csv(
+            pa.py_buffer(body),
+            read_options=csv.ReadOptions(
+                column_names=names,
+                use_threads=False,
+                block_size=max(BLOCK_BYTES, longest + 1),  # no row is longer
+            ),
+            parse_options=csv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=len(names) > 1
+            ),
+            convert_options=csv.ConvertOptions(
+                column_types=columns, strings_can_be_null=False, include_columns=wanted
+            ),
+        )
+    except pa.ArrowInvalid:  # its message quotes the row
+        raise MalformedCsv("a row does not fit the header", body[-TAIL_BYTES:]) from None
+    return pd.DataFrame(
+        {name: pd.array(table.column(name), dtype=STR) for name in wanted}, copy=False
     )
-    parsing = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1)
-    tables = [pa.table({name: pa.array([], text) for name in wanted})]
-    for block in blocks:
-        # One block of whole rows at a time: pyarrow need not look for where rows end.
-        reading = csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1)
-        try:
-            table = csv.read_csv(
-                pa.BufferReader(block),
-                read_options=reading,
-                parse_options=parsing,
-                convert_options=converting,
-            )
-        except pa.ArrowInvalid:  # its message quotes the row
-            raise MalformedCsv("a row does not fit the header", block[-TAIL_BYTES:]) from None
-        tables.append(table)
-    whole = pa.concat_tables(tables)
-    columns = {name: pd.array(whole.column(name), dtype=STR) for name in wanted}
-    return pd.DataFrame(columns, copy=False)

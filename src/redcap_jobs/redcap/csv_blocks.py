@@ -91,3 +91,18 @@ def split_rows(block: bytes) -> list[list[str]]:
         return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except (UnicodeDecodeError, csv.Error):
         raise MalformedCsv("the text is not UTF-8, or no CSV", block[-TAIL_BYTES:]) from None
+
+
+def rows_of(block: bytes, width: int) -> int:
+    """Return how many rows a block has, of exactly ``width`` cells each.
+
+    Parsers are not all strict: pandas fills up short rows and cuts off long ones, pyarrow passes
+    over empty lines.
+
+    Raises MalformedCsv for a row without exactly ``width`` cells, and for a NUL.
+    """
+    bare = b"".join(block.split(b'"')[::2]) if b'"' in block else block
+    rows = bare.split(b"\n")[:-1]
+    if {row.count(b",") for row in rows} != {width - 1} or b"\0" in block:
+        raise MalformedCsv("a row does not fit the header", block[-TAIL_BYTES:])
+    return len(rows)

@@ -1,7 +1,7 @@
 """A CSV export as ``str`` columns: every cell exactly as it was sent, fast and in little memory.
 
 With the ``arrow`` extra pyarrow parses straight into string columns. Without it, see
-:mod:`redcap_jobs.redcap.csv_cells`. Neither guesses types: "01" stays "01", "NA" stays "NA".
+:mod:`redcap_jobs.redcap.csv_plain`. Neither guesses types: "01" stays "01", "NA" stays "NA".
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ def _with_arrow(names: list[str], wanted: list[str], blocks: Iterator[bytes]) ->
 
 
 def _plain(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.DataFrame:
-    from redcap_jobs.redcap.csv_cells import parse
+    from redcap_jobs.redcap.csv_plain import parse
 
     return parse(names, wanted, blocks)

@@ -1,0 +1,61 @@
+"""CSV blocks to ``str`` columns with pandas alone, as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from redcap_jobs.redcap.csv_blocks import MalformedCsv, rows_of
+
+
+class Blocks:
+    """A file of blocks for pandas' parser, which takes bytes and does not mind how many."""
+
+    mode = "r"
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+
+    def read(self, size: int = -1) -> bytes:  # noqa: ARG002 - a file's signature
+        """Return the next block, whatever its size."""
+        return next(self._blocks, b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+
+def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.DataFrame:
+    """Return the wanted columns of blocks whose columns are ``names``.
+
+    Raises:
+        MalformedCsv: Not UTF-8, or a row with another number of cells.
+
+    """
+    rows = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal rows
+        for block in blocks:
+            rows += rows_of(block, len(names))
+            yield block
+
+    try:
+        frame: pd.DataFrame = pd.read_csv(
+            Blocks(counted()),  # type: ignore[call-overload] # pandas asks for read() only
+            header=None,
+            names=names,
+            usecols=wanted,
+            index_col=False,
+            dtype="str",
+            na_filter=False,
+            skip_blank_lines=False,
+        )
+    except pd.errors.EmptyDataError:
+        frame = pd.DataFrame(columns=wanted, dtype="str")
+    except (pd.errors.ParserError, UnicodeDecodeError):  # their messages quote the row
+        raise MalformedCsv("the text is not UTF-8, or a row does not fit the header") from None
+    if len(frame) != rows:
+        raise MalformedCsv("a line ends where no row does")
+    chosen: pd.DataFrame = frame[wanted]
+    return chosen
