@@ -297,6 +297,35 @@ def test_another_refusal_is_told_without_the_values() -> None:
     assert LABEL in str(failed.value)
 
 
+LOCKED = (
+    "This record has been locked at the record level. No value within this record can be modified."
+)
+
+
+@responses.activate
+def test_a_record_locked_as_a_whole_is_found_by_halving() -> None:
+    """The refusal names no value: the one record is reported, all others are stored."""
+
+    def reply(form: dict[str, str]) -> Reply:
+        locked = "5" in records_in(form)
+        return json_reply({"error": LOCKED}, 400) if locked else count_all(form)
+
+    answer_with(reply)
+    records = [str(number) for number in range(16)]
+    result = new_client().import_cells(simple(*records), "record_id")
+    assert result.records_accepted == frozenset(records) - {"5"}
+    assert [(one.record, one.message) for one in result.refused] == [("5", LOCKED)]
+
+
+@responses.activate
+def test_a_refusal_of_everything_is_not_asked_for_record_by_record() -> None:
+    """More than five single records refused: it is no matter of records, and the import fails."""
+    answer_always(json_reply({"error": "The project is in analysis status"}, 400))
+    with pytest.raises(RequestRefused, match="analysis"):
+        new_client().import_cells(simple(*map(str, range(512))), "record_id")
+    assert len(responses.calls) < 30
+
+
 @responses.activate
 @pytest.mark.parametrize("body", ['"1","name","Ms Exa', '"Ms Example" is wrong'])
 def test_a_list_of_values_that_cannot_be_read_is_not_quoted(body: str) -> None:

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.plan import KEYS
 from redcap_jobs.redcap.answers import Answer, read_json
-from redcap_jobs.redcap.errors import RefusedValue, ServerOverloaded, ValuesRefused
+from redcap_jobs.redcap.errors import (
+    NamesRefused,
+    NotSupported,
+    RefusedValue,
+    RequestRefused,
+    ServerOverloaded,
+    TokenRefused,
+    ValuesRefused,
+)
 from redcap_jobs.redcap.refusals import attributed
 
 if TYPE_CHECKING:
@@ -83,6 +91,12 @@ def check_cells(changes: pd.DataFrame, record_id_field: str, *, overwrite: bool)
         raise ValueError("erasing is an import of its own: blanks with overwrite, values without")
 
 
+WHOLE_RECORD = "(record)"
+REFUSED_AS_A_WHOLE = 5
+"""A refusal that names no value (a record locked as a whole) is narrowed down to the record by
+halving; more records than these are no matter of single records, and the import fails."""
+
+
 @dataclass
 class Importer:
     """Imports cells through ``send``, reads them back through ``export``.
@@ -96,6 +110,8 @@ class Importer:
     record_id_field: str
     overwrite: bool
     most: int = CELLS_PER_IMPORT
+    narrowing: bool = False
+    given_up: int = 0
 
     def run(self, changes: pd.DataFrame) -> ImportResult:
         """Import the cells in parts of whole records; safe to repeat.
@@ -121,8 +137,7 @@ class Importer:
             if len(records) == 1:
                 raise
             log.debug("import of %d cells is too much at once", len(cells))
-            first = cells["record"].isin(records[: len(records) // 2])
-            return self.part(cells[first]) + self.part(cells[~first])
+            return self.halves(cells, records)
         except ValuesRefused as error:
             found = [attributed(refused, set(records)) for refused in error.refused]
             refused = tuple(one for one in found if one is not None)
@@ -130,9 +145,30 @@ class Importer:
                 raise
             taken_out = cells["record"].isin({one.record for one in refused})
             return ImportResult(refused=refused) + self.part(cells[~taken_out])
+        except (TokenRefused, NamesRefused, NotSupported):
+            raise
+        except RequestRefused as error:
+            return self.narrowed(cells, records, error)
         if count != len(records):
             return self.read_back(cells)
         return ImportResult(len(cells), frozenset(records))
+
+    def narrowed(
+        self, cells: pd.DataFrame, records: list[str], error: RequestRefused
+    ) -> ImportResult:
+        """Find by halving which records a refusal that names no value is about."""
+        if len(records) > 1:
+            self.narrowing = True
+            return self.halves(cells, records)
+        self.given_up += 1
+        if not self.narrowing or self.given_up > REFUSED_AS_A_WHOLE:
+            raise error
+        return ImportResult(refused=(RefusedValue(records[0], WHOLE_RECORD, error.reason),))
+
+    def halves(self, cells: pd.DataFrame, records: list[str]) -> ImportResult:
+        """Import one half of the records, then the other."""
+        first = cells["record"].isin(records[: len(records) // 2])
+        return self.part(cells[first]) + self.part(cells[~first])
 
     def form(self, cells: pd.DataFrame) -> dict[str, str]:
         """Return the form of one import: EAV rows as JSON (no CSV escaping to get wrong)."""
