@@ -121,7 +121,8 @@ def test_a_classic_projects_visits_are_instances(classic_project: Project) -> No
             [
                 (
                     'participants.anchors.baseline: "visit_date" (instrument "visit") repeats, and '
-                    "nothing says which instance is meant"
+                    'no instance is named; name it: "[visit_date][1]" or '
+                    '"[visit_date][last-instance]"'
                 )
             ],
         ),

@@ -82,7 +82,7 @@ def test_a_file_alone_is_checked_without_any_request(run: Run) -> None:
 
 def test_mistakes_are_listed_and_end_with_exit_3(run: Run, study: Path) -> None:
     """Every mistake is a line of stdout; the last line counts them."""
-    replace_in(study, "shrink_to", "shrink_too")
+    replace_in(study, "\nshrink_to", "\nshrink_too")
     replace_in(study, 'id = "m4"', 'id = "m2"')
     code, out, err = run("check", study)
     assert (code, err) == (3, "")

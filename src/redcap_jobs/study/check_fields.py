@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from redcap_jobs.redcap.logic import SMART_EVENTS
 from redcap_jobs.redcap.project import Field, Project
 from redcap_jobs.redcap.records import EventPlace, RepeatPlace, ambiguous, events_meant
+from redcap_jobs.study.check_instances import instance_flaws, on_form, repeats_on
 from redcap_jobs.study.check_types import choice_flaws, type_flaws
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw
@@ -27,7 +28,9 @@ def field_flaws(
         if field is None:
             yield unknown_field(use, project)
             continue
-        if use.own is None or use.reference.event or use.path[1] not in misplaced:
+        event = use.reference.event
+        by_name = event is not None and event not in SMART_EVENTS
+        if use.own is None or by_name or use.path[1] not in misplaced:
             yield from location_flaws(use, field, project)
         yield from type_flaws(use, field, study)
     for condition in conditions(study):
@@ -64,13 +67,12 @@ def classic_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Fla
         yield Flaw(use.path, what, f'write "[{use.reference.field}]"')
         return
     own_form = use.own.form if isinstance(use.own, RepeatPlace) else None
-    repeats = ("", field.form) in project.repeating
-    if repeats and field.form != own_form and use.reference.instance is None:
-        what = f"{on_form(field)} repeats, and nothing says which instance is meant"
-        yield Flaw(use.path, what)
-    elif use.written and own_form is not None and field.form != own_form:
+    repeats = repeats_on(project, "", field)
+    if use.written and own_form is not None and field.form != own_form and not repeats:
         what = f'{on_form(field)}, but the visit is an instance of "{own_form}"'
         yield Flaw(use.path, what, f'move the field to "{own_form}"')
+        return
+    yield from instance_flaws(use, field, project, [""])
 
 
 def named_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
@@ -83,8 +85,8 @@ def named_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator
     events = project.events_of_field(field.name)
     if event not in events:
         yield Flaw(use.path, f"{on_form(field)} is not on event {event}", is_on(events))
-    elif repeats_on(project, event, field) and use.reference.instance is None:
-        yield Flaw(use.path, f"{on_form(field)} repeats on {event}; no instance is named")
+        return
+    yield from instance_flaws(use, field, project, [event])
 
 
 def smart_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
@@ -93,20 +95,25 @@ def smart_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator
     REDCap means the first (or last) of those events of the arm that have the field's instrument.
     What comes before or after the own event may well not exist; nothing is said of that.
     """
-    if use.reference.event in {"previous-event-name", "next-event-name"}:
-        return
     if use.reference.event == "event-name" and use.own is None:
         yield Flaw(use.path, "[event-name] means nothing here", "name the event")
         return
     meant = events_meant(use.reference, use.own, project)
     on = project.events_of_field(field.name)
-    for arm in arms_meant(use, project):
-        if meant.get(arm) not in on:
-            yield Flaw(use.path, f"{on_form(field)} is on no such event of arm {arm}", is_on(on))
+    arms = arms_meant(use, project)
+    if use.reference.event not in {"previous-event-name", "next-event-name"}:
+        for arm in arms:
+            if meant.get(arm) not in on:
+                what = f"{on_form(field)} is on no such event of arm {arm}"
+                yield Flaw(use.path, what, is_on(on))
+    there = [meant[arm] for arm in arms if meant.get(arm) in on]
+    yield from instance_flaws(use, field, project, there)
 
 
 def own_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[Flaw]:
     """Judge a reference without an event: the visit's own, else the only one that has the field."""
+    if field.name == project.record_id_field and not use.written:
+        return
     events = project.events_of_field(field.name)
     own = use.own.events if isinstance(use.own, EventPlace) else ()
     lacking = [event for event in own if event not in events]
@@ -114,6 +121,8 @@ def own_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[F
         for event in lacking:
             what = f"{on_form(field)} is not on event {event}"
             yield Flaw(use.path, what, f'designate "{field.form}" for it in REDCap')
+        there = [event for event in own if event in events]
+        yield from instance_flaws(use, field, project, there)
         return
     several = ambiguous(use.reference, use.own, project)
     if several:
@@ -121,9 +130,12 @@ def own_event_flaws(use: FieldUse, field: Field, project: Project) -> Iterator[F
         yield Flaw(use.path, what, f'write "[{several[0]}][{use.reference.field}]"')
         return
     meant = events_meant(use.reference, use.own, project)
-    for arm in arms_meant(use, project):
+    arms = arms_meant(use, project)
+    for arm in arms:
         if arm not in meant:
             yield Flaw(use.path, f"{on_form(field)} is on no event of arm {arm}", is_on(events))
+    there = [meant[arm] for arm in arms if arm in meant]
+    yield from instance_flaws(use, field, project, there)
 
 
 def arms_meant(use: FieldUse, project: Project) -> list[int]:
@@ -131,16 +143,6 @@ def arms_meant(use: FieldUse, project: Project) -> list[int]:
     arms = {event.unique_name: event.arm for event in project.events}
     own = use.own.events if isinstance(use.own, EventPlace) else ()
     return sorted({arms[event] for event in own if event in arms} or set(arms.values()))
-
-
-def repeats_on(project: Project, event: str, field: Field) -> bool:
-    """Tell whether a field's form, or the whole event, repeats."""
-    return bool({(event, field.form), (event, "")} & project.repeating)
-
-
-def on_form(field: Field) -> str:
-    """Name a field with its instrument."""
-    return f'"{field.name}" (instrument "{field.form}")'
 
 
 def is_on(events: tuple[str, ...]) -> str:
