@@ -25,6 +25,18 @@ MISTAKES = [
         ['visits[0].target: is required; add target = { months = N }, { days = N } or "redcap"'],
     ),
     (
+        "a development project in production",
+        ('role = "production"', 'role = "development"'),
+        [
+            (
+                "redcap.projects.REDCAP_API_SNOW.role: is development, but in_production = true: a "
+                'project in production holds real data; write role = "production" (or "source" if '
+                "it is only read), or correct in_production if REDCap says the project is in "
+                "development"
+            )
+        ],
+    ),
+    (
         "windows missing",
         ("target = { months = 1 }\nwindows = [{ early = 7, late = 7 }]", "target = { months = 1 }"),
         ["visits[0].windows: is required; add windows = [{ early = N, late = N }]"],

@@ -30,6 +30,22 @@ def projects_agree(study: Study) -> Iterator[Flaw]:
             )
 
 
+def development_is_not_in_production(study: Study) -> Iterator[Flaw]:
+    """Refuse a development project that is in production: its data are real.
+
+    It would be written under the rules and the state of a development project.
+    """
+    for name, project in study.redcap.projects.items():
+        at = ("redcap", "projects", name, "role")
+        if known(lambda p=project: p.role == "development" and p.in_production):  # type: ignore[misc]  # bound early
+            yield Flaw(
+                at,
+                "is development, but in_production = true: a project in production holds real data",
+                'write role = "production" (or "source" if it is only read), or correct '
+                "in_production if REDCap says the project is in development",
+            )
+
+
 def arm_numbers_differ(study: Study) -> Iterator[Flaw]:
     """No two arms have one number."""
     seen: dict[int, str] = {}
@@ -206,6 +222,7 @@ def visit_index(study: Study) -> dict[str, int]:
 
 STUDY_RULES: tuple[Callable[[Study], Iterator[Flaw]], ...] = (
     projects_agree,
+    development_is_not_in_production,
     arm_numbers_differ,
     outputs_are_no_inputs,
     cells_are_written_once,
