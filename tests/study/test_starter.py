@@ -12,11 +12,12 @@ import pytest
 from redcap_jobs.errors import UsageError
 from redcap_jobs.redcap.project import Event, Project
 from redcap_jobs.study.check import check_against, check_to_do
-from redcap_jobs.study.config import VISIT_STATES, Study
+from redcap_jobs.study.config import Study
 from redcap_jobs.study.guesses import guess_visits, slug
 from redcap_jobs.study.loading import draft_study, study_from_bytes
 from redcap_jobs.study.output_fields import HEADER, as_csv, as_instrument_zip, missing_rows
 from redcap_jobs.study.starter import Source, env_text, starter_files, study_text, write_files
+from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 
 def read(text: str) -> Study:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from redcap_jobs.redcap.logic_nodes import Binary, FieldValue, Number, Text, walk
 from redcap_jobs.redcap.logic_parser import parse_node
 from redcap_jobs.redcap.project import Field, Project
-from redcap_jobs.study.config import VISIT_STATES, Study
+from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw
 from redcap_jobs.study.uses import DATES, ConditionUse, FieldUse
+from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 ONE_CHOICE = {"radio", "dropdown"}
 YES_NO = {"yesno", "truefalse"}

@@ -38,8 +38,10 @@ from redcap_jobs.study.values import (
     Zone,
     problem,
 )
+from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 __all__ = [
+    "VISIT_STATES",
     "Anchor",
     "Arm",
     "Condition",
@@ -61,24 +63,6 @@ __all__ = [
 
 FORMAT = 1
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-VISIT_STATES = (
-    "not_applicable",
-    "completed_in_window",
-    "completed_early",
-    "completed_late",
-    "completed_undated",
-    "completed_unclassified",
-    "missed_recorded",
-    "not_applicable_off_study",
-    "missed_before_off_study",
-    "off_study_in_window",
-    "not_scheduled",
-    "upcoming",
-    "open",
-    "overdue",
-    "missed",
-)
-"""Every state of a participant's visit; the state field's choices, if it has any, include these."""
 
 
 def is_loopback(host: str) -> bool:

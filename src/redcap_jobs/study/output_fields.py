@@ -13,8 +13,9 @@ import io
 import zipfile
 
 from redcap_jobs.redcap.project import Project
-from redcap_jobs.study.config import VISIT_STATES, Study
+from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import fields
+from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 HEADER = (
     "Variable / Field Name",
