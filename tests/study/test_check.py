@@ -1,5 +1,6 @@
 """A study file against a project: every name, place and type that does not fit is one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -283,4 +284,19 @@ def test_one_misfit_gives_exactly_its_own_lines(
     assert told(GOOD.replace(old, new, 1), project) == [
         f"{'warning: ' if warning else ''}study.toml: {line}"
         for warning, line in zip(warnings, lines, strict=True)
+    ]
+
+
+def test_a_project_that_is_only_read_needs_no_output_fields(project: Project) -> None:
+    """Where one project is exported and another written, outputs are looked for in the latter."""
+    text = GOOD.replace('done_on = "visit_date"', 'done_on = "visit_dat"')
+    lacking = replace(
+        project,
+        fields={name: field for name, field in project.fields.items() if field.form != "track"},
+    )
+    study = read(text)
+    assert len(check_against(study, lacking)) > 1
+    assert [str(each) for each in check_against(study, lacking, outputs=False)] == [
+        'study.toml: defaults.visits.done_on: no field "visit_dat" in the data dictionary; '
+        'did you mean "visit_date"?'
     ]

@@ -30,16 +30,17 @@ class CheckFinding(Finding):
         return ("warning: " if self.severity == "warning" else "") + super().__str__()
 
 
-def check_against(study: Study, project: Project) -> list[CheckFinding]:
+def check_against(study: Study, project: Project, *, outputs: bool = True) -> list[CheckFinding]:
     """Compare a study file with a project's dictionary, events, arms and choices.
 
     Returns all findings in file order: names that do not exist (with the nearest right one),
     fields that are not on the events where they are looked for, types that do not fit. An empty
-    list means that every name stands for what the file takes it for.
+    list means that every name stands for what the file takes it for. ``outputs=False`` is for a
+    project that is only read: the fields that jobs write are not looked for in it.
     """
     places = list(place_flaws(study, project))
     misplaced = {flaw.path[1] for flaw in places if flaw.path[2] == "at" and not flaw.warning}
-    fields = field_flaws(study, project, misplaced)
+    fields = field_flaws(study, project, misplaced, outputs=outputs)
     return findings(study, [*arm_flaws(study, project), *places, *fields])
 
 

@@ -16,14 +16,20 @@ from redcap_jobs.study.uses import FieldUse, conditions, fields
 
 
 def field_flaws(
-    study: Study, project: Project, misplaced: Collection[str | int] = ()
+    study: Study,
+    project: Project,
+    misplaced: Collection[str | int] = (),
+    *,
+    outputs: bool = True,
 ) -> Iterator[Flaw]:
     """Yield what is wrong with the fields named anywhere in the study file.
 
     ``misplaced`` are the positions of visits whose own place is wrong already: where their fields
-    stand cannot be judged.
+    stand cannot be judged. Without ``outputs`` the fields that are written are passed over.
     """
     for use in fields(study):
+        if use.written and not outputs:
+            continue
         field = project.fields.get(use.reference.field)
         if field is None:
             yield unknown_field(use, project)
