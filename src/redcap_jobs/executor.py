@@ -1,7 +1,8 @@
 """The only place that changes the world: it walks a plan in a fixed order.
 
-Actions first (texts, partner calls, mails: each through the journal), then what they led to, then
-the field changes: cells filled or overwritten, then cells erased, each kind as imports of its own.
+Actions first (texts, partner calls, mails: each through the journal), then the field changes, those
+that the actions led to among them: cells filled or overwritten, then cells erased, each kind as
+imports of its own.
 A dry run is not a flag in here: it is this file not being called. Every step can be cut off by a
 power failure; the next run finds what still differs and does only that.
 """
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from redcap_jobs.errors import RedcapJobsError
-from redcap_jobs.plan import Action, Inputs, Job, Outcome, Plan, Posted, Problem, Withhold
+from redcap_jobs.guards import claims_of, out_of_place
+from redcap_jobs.plan import KEYS, Action, Inputs, Job, Outcome, Plan, Posted, Problem, Withhold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,14 +64,16 @@ class Executor:
     """Carries out plans on one project; ``couriers`` maps an action's kind to who delivers it.
 
     ``still_locked`` raises StateError where the job's lock was lost; it is asked before every post
-    and every import.
+    and every import. ``scope`` is what the decisions are kept under.
     """
 
     client: RedcapClient
     structure: Project
+    roster: pd.DataFrame
     store: Store
     project: ProjectKey
     run_id: str
+    scope: str
     fresh: Fresh
     still_locked: Callable[[], None]
     couriers: Mapping[str, Courier] = field(default_factory=dict)
@@ -88,15 +92,23 @@ class Executor:
         ended = self.act_on(plan.actions, job, study)
         entries = not_written_back(self.store, self.project, job.name)
         changes = plan.changes
+        problems: tuple[Problem, ...] = ()
         if entries:
             import pandas as pd
 
             led_to = job.record(study, [outcome_of(entry) for entry in entries])
-            changes = pd.concat([changes, led_to], ignore_index=True)
-        problems = self.write(changes, plan.owned) if len(changes) else ()
+            misplaced = out_of_place(led_to, self.roster, self.structure)
+            problems = tuple(
+                Problem(record, "arm", f"result not written: {why}")
+                for record, why in sorted(misplaced.items())
+            )
+            led_to = led_to[~led_to["record"].isin(misplaced)]
+            both = pd.concat([changes, led_to], ignore_index=True)
+            changes = both.drop_duplicates([*KEYS, "field"], keep="last", ignore_index=True)
+        problems += self.write(changes) if len(changes) else ()
         refused = {problem.record for problem in problems}
         mark_written_back(self.store, [each for each in entries if each.record not in refused])
-        self.keep_decisions(plan, job, refused)
+        self.keep_decisions(plan, refused)
         done = changes[~changes["record"].isin(refused)]
         return Executed(len(done), done["record"].nunique(), problems, ended)
 
@@ -142,11 +154,14 @@ class Executor:
         log.debug("step posted")
         return posted.state
 
-    def write(self, changes: pd.DataFrame, owned: tuple[str, ...]) -> tuple[Problem, ...]:
-        """Claim the output fields, import the filled cells, then erase the blank ones."""
+    def write(self, changes: pd.DataFrame) -> tuple[Problem, ...]:
+        """Claim the output cells' places, import the filled cells, then erase the blank ones.
+
+        A record that REDCap refused in the first import is left alone in the second.
+        """
         from redcap_jobs.state.ownership import claim_fields
 
-        claim_fields(self.store, self.project, owned, self.run_id)
+        claim_fields(self.store, self.project, claims_of(changes), self.run_id)
         log.debug("step claimed")
         blank = changes["new"] == ""
         problems: list[Problem] = []
@@ -154,6 +169,7 @@ class Executor:
             ("import", changes[~blank], False),
             ("erase", changes[blank], True),
         ):
+            cells = cells[~cells["record"].isin({problem.record for problem in problems})]
             if cells.empty:
                 continue
             self.still_locked()
@@ -168,13 +184,13 @@ class Executor:
             log.debug("step %s done", name)
         return tuple(problems)
 
-    def keep_decisions(self, plan: Plan, job: Job, refused: set[str]) -> None:
+    def keep_decisions(self, plan: Plan, refused: set[str]) -> None:
         """Keep the plan's decisions, but not about records whose cells were refused or are gone."""
         from redcap_jobs.state.decisions import forget, save_changed
 
         kept = plan.decisions[~plan.decisions["record"].isin(refused)]
-        save_changed(self.store, self.project, job.name, kept, self.run_id)
-        forget(self.store, self.project, job.name, plan.forgotten)
+        save_changed(self.store, self.project, self.scope, kept, self.run_id)
+        forget(self.store, self.project, self.scope, plan.forgotten)
         log.debug("step decided")
 
 

@@ -7,6 +7,7 @@ ends the run with exit 4 before anything is written and names the way to allow i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRow
 if TYPE_CHECKING:
     import pandas as pd
 
-    from redcap_jobs.redcap.project import ProjectInfo
+    from redcap_jobs.redcap.project import Project, ProjectInfo
     from redcap_jobs.study.config import ProjectIdentity, Study
 
 ALLOWANCES = {
@@ -38,9 +39,10 @@ FEW_ROWS = 5
 class GuardContext:
     """What the guards judge a plan by.
 
-    ``roster`` is the target's (columns ``record, event, dag``); ``already_owned`` the target's
-    fields this state has written before; ``before`` the last good run's counts ({}: there
-    was none); ``whole`` is False under ``--record``.
+    ``roster`` is the target's (columns ``record, event, dag``); ``already_owned`` the
+    claims (``field@place``) of this state; ``before`` the last good run's counts ({}: there
+    was none); ``standing`` are rows with the outputs as they stand, of
+    all records; ``whole`` is False under ``--record``.
     """
 
     study: Study
@@ -49,6 +51,7 @@ class GuardContext:
     already_owned: frozenset[str]
     before: Mapping[str, int]
     allow: Mapping[str, str]
+    standing: Sequence[pd.DataFrame] = ()
     whole: bool = True
 
 
@@ -84,6 +87,13 @@ def check_identity(
             f"{name}: the server says project {info.project_id} is {says}, the study file says "
             f"in_production = {str(identity.in_production).lower()}; correct whichever is wrong",
         )
+    if info.in_production and identity.role == "development":
+        raise GuardRefused(
+            "identity",
+            f"{name}: project {info.project_id} is in production, but its role is development, "
+            "under which it would be written without a state that cron and hand runs share; "
+            'declare role = "production"',
+        )
     if writes and identity.role == "source":
         raise GuardRefused(
             "identity", f"{name} is declared as a source; a source is read, never written"
@@ -92,8 +102,8 @@ def check_identity(
 
 def check_pair(study: Study, export_name: str, import_name: str) -> None:
     """Refuse to write a production project from another project's export."""
-    target = study.redcap.projects[import_name]
-    if target.role == "production" and export_name != import_name:
+    source, target = study.redcap.projects[export_name], study.redcap.projects[import_name]
+    if target.role == "production" and source.project_id != target.project_id:
         raise GuardRefused(
             "identity",
             f"{import_name} is a production project: it is written only from its own export, "
@@ -110,12 +120,10 @@ def parse_allowances(pairs: Sequence[str]) -> dict[str, str]:
             ways = "; ".join(ALLOWANCES.values())
             raise UsageError(f"--allow {pair}: not a known allowance; {ways}")
         allow[name] = value
-    for name, convert in (("rows", int), ("records", int), ("share", float)):
-        if name in allow:
-            try:
-                convert(allow[name])
-            except ValueError as error:
-                raise UsageError(f"--allow {name}={allow[name]}: not a number") from error
+    for name, form in (("rows", r"\d+"), ("records", r"\d+"), ("share", r"0?\.\d+|0|1|1\.0+")):
+        if name in allow and not re.fullmatch(form, allow[name]):
+            what = "a share between 0 and 1" if name == "share" else "a whole number"
+            raise UsageError(f"--allow {name}={allow[name]}: {what} is expected")
     return allow
 
 
@@ -194,53 +202,63 @@ def only_own_fields(plan: Plan, context: GuardContext) -> Plan:  # noqa: ARG001 
 
 
 def rows_stay_in_their_arm(plan: Plan, context: GuardContext) -> Plan:
-    """Take out every record with a change in an arm where it has no row, and say so.
-
-    REDCap accepts such an import and creates the record in the second arm without a word (the
-    talk of 2018 warns of it; no error was ever recorded). A record the target does not hold at
-    all is taken out likewise: no job creates records.
-    """
-    project = context.inputs.target
-    changes, roster = plan.changes, context.roster
-    unknown = set(changes["record"]) - set(roster["record"])
-    trimmed = dict.fromkeys(unknown, "it does not exist in the project to be written")
-    if project.is_longitudinal:
-        arm_of = {event.unique_name: event.arm for event in project.events}
-        held = set(zip(roster["record"], roster["event"].map(arm_of), strict=True))
-        wanted = zip(changes["record"], changes["event"], strict=True)
-        for record, event in {
-            (record, event)
-            for record, event in wanted
-            if record not in unknown and (record, arm_of.get(event)) not in held
-        }:
-            trimmed[record] = f"event {event} is in an arm in which the record has no row"
-    if not trimmed:
-        return plan
+    """Take out every record with a change in an arm where it has no row, and say so."""
+    trimmed = out_of_place(plan.changes, context.roster, context.inputs.target)
     problems = tuple(
         Problem(record, "arm", f"nothing written: {why}", blocks=True)
         for record, why in sorted(trimmed.items())
     )
-    return replace(
-        plan,
-        changes=changes[~changes["record"].isin(trimmed)],
-        problems=(*plan.problems, *problems),
-    )
+    return replace(plan, problems=(*plan.problems, *problems))
+
+
+def out_of_place(changes: pd.DataFrame, roster: pd.DataFrame, project: Project) -> dict[str, str]:
+    """Return the records that must not be written, each with the reason.
+
+    REDCap accepts an import into another arm and creates the record there without a word (the
+    talk of 2018 warns of it; no error was ever recorded). A record the target does not hold at
+    all, or holds in several arms, is left alone likewise: no job creates records.
+    """
+    wanted = set(changes["record"])
+    unknown = wanted - set(roster["record"])
+    reasons = dict.fromkeys(unknown, "it does not exist in the project to be written")
+    if not project.is_longitudinal:
+        return reasons
+    arm_of = {event.unique_name: event.arm for event in project.events}
+    arms: dict[str, set[int]] = {}
+    for record, event in zip(roster["record"], roster["event"], strict=True):
+        if record in wanted and event in arm_of:
+            arms.setdefault(record, set()).add(arm_of[event])
+    for record, event in set(zip(changes["record"], changes["event"], strict=True)):
+        if record in unknown:
+            continue
+        if len(arms.get(record, ())) > 1:
+            reasons[record] = "its rows stand in more than one arm"
+        elif arm_of.get(event) not in arms.get(record, set()):
+            reasons[record] = f"event {event} is in an arm in which the record has no row"
+    return reasons
 
 
 def first_contact(plan: Plan, context: GuardContext) -> Plan:
-    """Refuse to overwrite output fields that hold values this state never wrote."""
-    new = set(plan.owned) - context.already_owned
-    if context.allow.get("adopt") == "all":
+    """Refuse to overwrite output cells that hold values this state never wrote.
+
+    Judged per field and place (event, or repeating form): what stands anywhere in a place that
+    this state has not claimed yet. A run for single records looks at all records' cells, too.
+    """
+    adopted = context.allow.get("adopt", "")
+    if adopted == "all" or plan.changes.empty:
         return plan
-    new -= set(context.allow.get("adopt", "").split(","))
+    allowed = set(adopted.split(","))
+    touched = set(claims_of(plan.changes)) - context.already_owned
     filled: dict[str, int] = {}
-    for read, rows in context.inputs.tables.items():
-        if isinstance(read, ReadRows) and read.side == "target":
-            for field in new.intersection(rows.columns):
-                count = int((rows[field] != "").sum())
-                if count:
-                    filled[field] = count
-    if not filled or plan.changes.empty:
+    for rows in context.standing:
+        for field in sorted({claim.partition("@")[0] for claim in touched} - allowed):
+            if field not in rows.columns:
+                continue
+            cells = rows[rows[field] != ""]
+            count = sum(claim in touched for claim in places_of(cells, field))
+            if count:
+                filled[field] = filled.get(field, 0) + count
+    if not filled:
         return plan
     named = ", ".join(f"{field} ({count})" for field, count in sorted(filled.items()))
     raise GuardRefused(
@@ -248,6 +266,18 @@ def first_contact(plan: Plan, context: GuardContext) -> Plan:
         f"output fields hold values that this state did not write: {named}. If they are this "
         f"job's to overwrite: --allow adopt={','.join(sorted(filled))}",
     )
+
+
+def claims_of(changes: pd.DataFrame) -> list[str]:
+    """Return ``field@place`` of every cell to be changed, each once: what a run claims."""
+    columns = [changes[name] for name in ("field", "event", "repeat_instrument")]
+    return sorted({f"{field}@{event}/{form}" for field, event, form in zip(*columns, strict=True)})
+
+
+def places_of(rows: pd.DataFrame, field: str) -> list[str]:
+    """Return ``field@place`` for each row of a rows frame."""
+    columns = (rows["event"], rows["repeat_instrument"])
+    return [f"{field}@{event}/{form}" for event, form in zip(*columns, strict=True)]
 
 
 def blast_radius(plan: Plan, context: GuardContext) -> Plan:
@@ -275,6 +305,17 @@ def blast_radius(plan: Plan, context: GuardContext) -> Plan:
     return plan
 
 
+def blocked_records_are_left_out(plan: Plan, context: GuardContext) -> Plan:  # noqa: ARG001 - a guard's signature
+    """Take out everything about records with a problem that blocks them."""
+    blocked = {problem.record for problem in plan.problems if problem.blocks}
+    return replace(
+        plan,
+        changes=plan.changes[~plan.changes["record"].isin(blocked)],
+        decisions=plan.decisions[~plan.decisions["record"].isin(blocked)],
+        actions=tuple(action for action in plan.actions if action.record not in blocked),
+    )
+
+
 def filled_cells(plan: Plan, context: GuardContext) -> int:
     """Count the non-blank cells that stand in the plan's output fields now."""
     total = 0
@@ -290,6 +331,7 @@ GUARDS: tuple[Guard, ...] = (
     vanished_records,
     only_own_fields,
     rows_stay_in_their_arm,
+    blocked_records_are_left_out,
     first_contact,
     blast_radius,
 )

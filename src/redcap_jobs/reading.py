@@ -46,7 +46,7 @@ class Side:
     roster: pd.DataFrame
 
 
-def open_side(study: Study, name: str, client: RedcapClient, *, writes: bool) -> Side:
+def open_side(study: Study, name: str, client: RedcapClient, *, target: bool, writes: bool) -> Side:
     """Ask the server which project the token opens, refuse a wrong one, then read its structure.
 
     Raises:
@@ -59,9 +59,12 @@ def open_side(study: Study, name: str, client: RedcapClient, *, writes: bool) ->
     check_identity(study, name, study.redcap.projects.get(name), info, writes=writes)
     version = client.version()
     project = client.read_project(info)
-    check_dictionary(study, project)
+    check_dictionary(study, project, outputs=target)
     roster = read_roster(study, name, client, project)
     check_data_access_group(study, name, client, roster)
+    group = study.redcap.projects[name].data_access_group
+    if group is not None:  # REDCap does not name the one group its user can see
+        roster["dag"] = roster["dag"].mask(roster["dag"] == "", group)
     return Side(name, client, project, version, roster)
 
 
@@ -89,11 +92,16 @@ def read_roster(study: Study, name: str, client: RedcapClient, project: Project)
         return client.roster(project.record_id_field)
 
 
-def check_dictionary(study: Study, project: Project) -> None:
-    """Raise DictionaryError with everything the project lacks of what the study file names."""
+def check_dictionary(study: Study, project: Project, *, outputs: bool) -> None:
+    """Raise DictionaryError with everything the project lacks of what the study file names.
+
+    Output fields are looked for in the project that is written only.
+    """
     from redcap_jobs.study.check import check_against
 
-    errors = [each for each in check_against(study, project) if each.severity == "error"]
+    errors = [
+        each for each in check_against(study, project, outputs=outputs) if each.severity == "error"
+    ]
     if errors:
         raise DictionaryError(errors)
 
@@ -186,19 +194,22 @@ def export(side: Side, reads: Sequence[ReadRows], records: Sequence[str]) -> pd.
     expected = side.roster[side.roster["event"].isin(events)] if events else side.roster
     if wanted:
         expected = expected[expected["record"].isin(wanted)]
-    refuse_unlisted(side, rows)
-    return completed(side, rows, expected, ask)
+    rows = without_newcomers(side, rows)
+    return with_dag(completed(side, rows, expected, ask), side.roster)
 
 
-def refuse_unlisted(side: Side, rows: pd.DataFrame) -> None:
-    """Refuse an export with records that the roster, read just before, did not hold."""
-    new = sorted(set(rows["record"]) - set(side.roster["record"]))
-    if new:
-        raise RedcapJobsError(
-            f"{side.name}: the export holds {len(new)} records that the list of records lacked "
-            f"(first: {', '.join(new[:5])}): that list was incomplete, or they were created in "
-            "between; nothing was written, the next run starts anew"
-        )
+def without_newcomers(side: Side, rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out records that were created after the roster was read: the next run sees them."""
+    listed = rows["record"].isin(side.roster["record"])
+    if not listed.all():
+        log.debug("%s: %d rows of records not in the roster left out", side.name, (~listed).sum())
+    return rows[listed]
+
+
+def with_dag(rows: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:
+    """Give a rows frame the column ``dag``: each record's data access group, '' if in none."""
+    groups = roster.drop_duplicates("record").set_index("record")["dag"]
+    return rows.assign(dag=rows["record"].map(groups).fillna("").astype("str"))
 
 
 def completed(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -54,7 +55,9 @@ def show_plan(plan: Plan, console: Console, *, values: bool) -> None:
     """
     for table in plan.tables:
         console.print(rich_table(table))
-    console.print(f"[bold]Plan[/bold] as of {plan.as_of:%Y-%m-%d %H:%M} UTC: {summary(plan)}")
+    console.print(
+        f"[bold]Plan[/bold] as of {plan.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {summary(plan)}"
+    )
     show_skips(plan, console)
     show_problems(plan.problems, console)
     if values:

@@ -52,10 +52,16 @@ class Terminal:
 
         from redcap_jobs.render import console_for
 
+        def confirm(question: str) -> bool:
+            try:
+                return click.confirm(question, default=False)
+            except click.Abort:
+                return False
+
         watched = sys.stdout.isatty()
         return cls(
             interactive=sys.stdin.isatty(),
             watched=watched,
             console=console_for(terminal=watched),
-            confirm=lambda question: click.confirm(question, default=False),
+            confirm=confirm,
         )

@@ -18,7 +18,7 @@ from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import GuardContext, check_pair, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
-from redcap_jobs.plan import Inputs, Job, Plan
+from redcap_jobs.plan import Inputs, Job, Plan, ReadRows
 from redcap_jobs.request import RunRequest, Terminal
 
 if TYPE_CHECKING:
@@ -86,9 +86,14 @@ def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None)
     with open_state(url, production=identity.role == "production", clock=clock) as store:
         project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
         job = load_job(request.job)
-        outcome = Run(request, terminal, clock, study, credentials, job, store, project).perform()
-    notify(outcome)
-    return outcome
+        return Run(request, terminal, clock, study, credentials, job, store, project).perform()
+
+
+def decision_scope(study: Study, job: Job, request: RunRequest) -> str:
+    """Name what a job's decisions are kept under: the job, and the source if it is another one."""
+    source = study.redcap.projects[request.export_token].project_id
+    target = study.redcap.projects[request.import_token].project_id
+    return job.name if source == target else f"{job.name} from project {source}"
 
 
 class Run:
@@ -119,6 +124,8 @@ class Run:
         self.redcap_version = ""
         self.error: Exception | None = None
         self.still_locked: Callable[[], None] = lambda: None
+        self.scope = decision_scope(study, job, request)
+        self.clients: dict[str, RedcapClient] = {}
 
     def perform(self) -> RunOutcome:
         """Record the start, take the lock, carry the run through, record the end in any case."""
@@ -146,11 +153,13 @@ class Run:
                 outcome = self.attempt()
         except RedcapJobsError as error:
             outcome = self.failed(error, "failed")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of this program ends a run, told like any other
             outcome = self.failed(error, "failed")
-            raise
         finally:
+            for client in self.clients.values():
+                client.close()
             self.record_end(outcome)
+            notify(outcome)
         return outcome
 
     def options_used(self) -> dict[str, object]:
@@ -199,10 +208,14 @@ class Run:
         fingerprint.check_key(self.store, key)
         made_at = self.clock.now()
         export_name, import_name = self.request.export_token, self.request.import_token
-        target = open_side(self.study, import_name, self.client(import_name), writes=not self.dry)
+        target = open_side(
+            self.study, import_name, self.client(import_name), target=True, writes=not self.dry
+        )
         source = target
         if export_name != import_name:
-            source = open_side(self.study, export_name, self.client(export_name), writes=False)
+            source = open_side(
+                self.study, export_name, self.client(export_name), target=False, writes=False
+            )
         self.redcap_version = target.version
         inputs = gather(
             self.job,
@@ -214,7 +227,8 @@ class Run:
             options=self.request.options,
             records=self.request.records,
         )
-        before = runs.last_good_run(self.store, self.project, self.job.name)
+        before = runs.last_good_run(self.store, self.project, self.job.name, export_name)
+        plan = self.job.plan(self.study, inputs, self.request.as_of or made_at)
         context = GuardContext(
             study=self.study,
             inputs=inputs,
@@ -222,28 +236,43 @@ class Run:
             already_owned=ownership.owned_fields(self.store, self.project),
             before=before.counts if before else {},
             allow=self.request.allow,
+            standing=self.standing(plan, inputs, target),
             whole=not self.request.records,
         )
-        plan = guard(self.job.plan(self.study, inputs, self.request.as_of or made_at), context)
+        try:
+            plan = guard(plan, context)
+        except GuardRefused:
+            self.show(plan)
+            raise
         return Prepared(plan, source, target, key, export_size(inputs.roster), made_at)
 
+    def standing(self, plan: Plan, inputs: Inputs, target: Side) -> list[pd.DataFrame]:
+        """Return the outputs as they stand in all records, read anew under ``--record``."""
+        from redcap_jobs.reading import export
+
+        reads = [
+            read for read in inputs.tables if isinstance(read, ReadRows) and read.side == "target"
+        ]
+        if self.request.records and len(plan.changes):
+            return [export(target, reads, ())] if reads else []
+        return [inputs.tables[read] for read in reads]
+
     def client(self, name: str) -> RedcapClient:
-        """Return a client for the project behind one token's name."""
+        """Return the client for the project behind one token's name."""
         from redcap_jobs.study.live import open_client
 
-        return open_client(
-            self.study.redcap.url,
-            name,
-            self.credentials,
-            self.clock,
-            self.study.limits.requests_per_minute,
-        )
+        if name not in self.clients:
+            per_minute = self.study.limits.requests_per_minute
+            self.clients[name] = open_client(
+                self.study.redcap.url, name, self.credentials, self.clock, per_minute
+            )
+        return self.clients[name]
 
     def show(self, plan: Plan) -> None:
         """Show the plan where someone looks: at a terminal, for a dry run, or when asked."""
         from redcap_jobs.render import show_plan
 
-        if self.terminal.watched or self.dry or self.request.verbose:
+        if self.terminal.watched or self.terminal.interactive or self.dry or self.request.verbose:
             values = self.request.verbose and self.terminal.watched
             show_plan(plan, self.terminal.console, values=values)
 
@@ -268,9 +297,11 @@ class Run:
         executor = Executor(
             client=prepared.target.client,
             structure=prepared.target.project,
+            roster=prepared.target.roster,
             store=self.store,
             project=self.project,
             run_id=self.run_id,
+            scope=self.scope,
             fresh=lambda action: self.read_afresh(prepared, action.record),
             still_locked=self.still_locked,
         )
@@ -295,7 +326,7 @@ class Run:
         """Return this job's last decisions on this project."""
         from redcap_jobs.state.decisions import load_decisions
 
-        return load_decisions(self.store, self.project, self.job.name)
+        return load_decisions(self.store, self.project, self.scope)
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; problems make it partial and exit 1."""
@@ -339,7 +370,7 @@ class Run:
         """Describe a run that did not come to its end."""
         self.error = error
         known = isinstance(error, RedcapJobsError)
-        if known and self.request.verbose:
+        if self.request.verbose:
             log.debug("run %s: %s", self.run_id, state, exc_info=error)
         return RunOutcome(
             run_id=self.run_id,
@@ -347,5 +378,7 @@ class Run:
             study=self.study.study.id,
             state=state,
             exit_code=getattr(error, "exit_code", ExitCode.PARTLY_FAILED),
-            message=str(error) if known else f"unexpected {type(error).__name__}",
+            message=str(error)
+            if known
+            else f"unexpected {type(error).__name__}, a fault of this program; --verbose shows where",
         )

@@ -108,6 +108,7 @@ class Redcap:
 
 class Structure:
     record_id_field = "record_id"
+    is_longitudinal = False
 
 
 def write_back(study: object, outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -146,8 +147,10 @@ def executor(store: Store, partner: Partner, redcap: Redcap, *caps: Cap) -> Exec
     return Executor(
         client=redcap,  # type: ignore[arg-type] - the two things an executor asks of a client
         structure=Structure(),  # type: ignore[arg-type] - only the record ID field is asked for
+        roster=pd.DataFrame({"record": ["1", "2", "3"], "event": "", "dag": ""}, dtype="str"),
         store=store,
         project=KEY,
+        scope="enrol",
         run_id=start_run(store, start),
         fresh=lambda action: None,  # type: ignore[arg-type,return-value] - nothing is rechecked here
         still_locked=lambda: None,
@@ -238,3 +241,13 @@ def test_inputs_are_read_afresh_for_each_action(store: Store, partner: Partner) 
     made.fresh = fresh
     carry_out(made, plan_of("1", "2"))
     assert seen == ["1", "2"]
+
+
+def test_a_result_is_not_written_into_a_record_that_is_gone(store: Store, partner: Partner) -> None:
+    """Between the act and the write-back the record was deleted: nothing creates it anew."""
+    redcap = Redcap()
+    made = executor(store, partner, redcap)
+    made.roster = made.roster[made.roster["record"] != "1"]
+    executed = made.execute(plan_of("1", "2"), JOB, None)  # type: ignore[arg-type] - reads no study
+    assert [record for record, _, _ in redcap.stored] == ["2"]
+    assert [problem.record for problem in executed.problems] == ["1"]

@@ -13,6 +13,7 @@ from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
 from redcap_jobs.guards import (
     GuardContext,
     blast_radius,
+    blocked_records_are_left_out,
     check_identity,
     check_pair,
     export_is_complete,
@@ -27,12 +28,15 @@ from redcap_jobs.plan import (
     CHANGE_COLUMNS,
     DECISION_COLUMNS,
     KEYS,
+    Action,
     Inputs,
     Plan,
+    Problem,
     ReadDecisions,
     ReadRows,
 )
 from redcap_jobs.redcap.project import Event, Project, ProjectInfo, parse_fields
+from redcap_jobs.study.config import ProjectIdentity
 from redcap_jobs.study.loading import load_study
 
 STUDY = """
@@ -126,8 +130,8 @@ def context(tmp_path: Path) -> GuardContext:
     decided = pd.DataFrame([["1", "m2", "open", "", "", ""]], columns=DECISION_COLUMNS, dtype="str")
     tables = {ReadRows("target", ("vt_state", "vt_target")): rows, ReadDecisions(): decided}
     inputs = Inputs(project(), project(), roster, tables, lambda frame: frame.iloc[:, 0])
-    owned = frozenset({"vt_state", "vt_target"})
-    return GuardContext(load_study(path), inputs, roster, owned, {}, {})
+    owned = frozenset({"vt_state@base_arm_1/", "vt_target@base_arm_1/"})
+    return GuardContext(load_study(path), inputs, roster, owned, {}, {}, [rows])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +140,7 @@ def context(tmp_path: Path) -> GuardContext:
         ("REDCAP_API_PROD", info(7), ["project 7", "project 1"]),
         ("REDCAP_API_PROD", info(1, in_production=False), ["in development", "in_production"]),
         ("REDCAP_API_DEV", info(2, in_production=True), ["in production"]),
+        ("REDCAP_API_TRICK", info(4, in_production=True), ["role is development"]),
         ("REDCAP_API_SOURCE", info(3), ["source", "never written"]),
     ],
 )
@@ -143,7 +148,8 @@ def test_a_project_that_is_not_the_declared_one_is_refused(
     context: GuardContext, name: str, found: ProjectInfo, words: list[str]
 ) -> None:
     """The server says which project it is; id, flag and role must fit before anything is read."""
-    identity = context.study.redcap.projects[name]
+    trick = ProjectIdentity(project_id=4, role="development", in_production=True)
+    identity = context.study.redcap.projects.get(name, trick)
     with pytest.raises(GuardRefused) as refused:
         check_identity(context.study, name, identity, found, writes=True)
     assert all(word in str(refused.value) for word in words)
@@ -165,7 +171,10 @@ def test_production_is_written_from_its_own_export_only(context: GuardContext) -
         check_pair(context.study, "REDCAP_API_DEV", "REDCAP_API_PROD")
 
 
-@pytest.mark.parametrize("pair", ["rows", "rows=", "rows=many", "share=half", "walls=2"])
+@pytest.mark.parametrize(
+    "pair",
+    ["rows", "rows=", "rows=many", "rows=-1", "share=half", "share=nan", "share=2", "walls=2"],
+)
 def test_an_allowance_that_makes_no_sense_is_a_usage_error(pair: str) -> None:
     """--allow takes NAME=VALUE of a known name, with a number where one belongs."""
     with pytest.raises(UsageError, match="--allow"):
@@ -231,25 +240,53 @@ def test_a_field_that_is_no_output_is_refused(context: GuardContext) -> None:
 
 def test_a_record_is_never_written_in_an_arm_where_it_has_no_row(context: GuardContext) -> None:
     """REDCap would create it there without a word: all of the record's changes are taken out."""
-    passed = rows_stay_in_their_arm(
-        plan(
-            "1 base_arm_1 vt_state >open",
-            "1 base_arm_2 vt_state >open",
-            "2 m2_arm_1 vt_state >open",
-            "9 base_arm_1 vt_state >open",
-        ),
-        context,
+    wanted = plan(
+        "1 base_arm_1 vt_state >open",
+        "1 base_arm_2 vt_state >open",
+        "2 m2_arm_1 vt_state >open",
+        "9 base_arm_1 vt_state >open",
     )
+    passed = blocked_records_are_left_out(rows_stay_in_their_arm(wanted, context), context)
     assert list(passed.changes["record"]) == ["2"]
     assert {problem.record for problem in passed.problems} == {"1", "9"}
     assert all(problem.blocks for problem in passed.problems)
 
 
+def test_a_record_that_stands_in_two_arms_of_the_target_is_left_alone(
+    context: GuardContext,
+) -> None:
+    """Which of the two is right nobody but a person can say."""
+    more = pd.DataFrame([["2", "base_arm_2", ""]], columns=["record", "event", "dag"], dtype="str")
+    roster = pd.concat([context.roster, more], ignore_index=True)
+    passed = rows_stay_in_their_arm(
+        plan("2 base_arm_1 vt_state >open"), replace(context, roster=roster)
+    )
+    assert ["more than one arm" in problem.what for problem in passed.problems] == [True]
+
+
+def test_a_blocking_problem_takes_everything_of_its_record_out(context: GuardContext) -> None:
+    """Changes, decisions and actions: a later run decides anew."""
+    wanted = plan("1 base_arm_1 vt_state >open", "2 base_arm_1 vt_state >open")
+    decisions = pd.DataFrame(
+        [["1", "m2", "open", "", "", ""], ["2", "m2", "open", "", "", ""]],
+        columns=DECISION_COLUMNS,
+        dtype="str",
+    )
+    problems = (Problem("1", "arm", "contradiction", blocks=True), Problem("2", "x", "odd"))
+    actions = (Action("k1", "1", "text"), Action("k2", "2", "text"))
+    passed = blocked_records_are_left_out(
+        replace(wanted, decisions=decisions, problems=problems, actions=actions), context
+    )
+    assert list(passed.changes["record"]) == ["2"]
+    assert list(passed.decisions["record"]) == ["2"]
+    assert [action.record for action in passed.actions] == ["2"]
+
+
 @pytest.mark.parametrize(
     ("owned", "allow", "refused"),
     [
-        (["vt_state", "vt_target"], {}, False),
-        (["vt_target"], {}, True),
+        (["vt_state@base_arm_1/"], {}, False),
+        (["vt_state@m2_arm_1/"], {}, True),
         ([], {"adopt": "vt_state"}, False),
         ([], {"adopt": "vt_target"}, True),
         ([], {"adopt": "all"}, False),
@@ -258,7 +295,7 @@ def test_a_record_is_never_written_in_an_arm_where_it_has_no_row(context: GuardC
 def test_values_this_state_did_not_write_are_refused_on_first_contact(
     context: GuardContext, owned: list[str], allow: dict[str, str], refused: bool
 ) -> None:
-    """Record 1's state is filled: only who wrote it, or is told to, may overwrite such fields."""
+    """Record 1's state is filled: only who wrote it there, or is told to, may overwrite such cells."""
     judged = replace(context, already_owned=frozenset(owned), allow=allow)
     wanted = plan("2 base_arm_1 vt_state >open")
     if refused:
@@ -294,6 +331,13 @@ def test_overwriting_a_large_share_of_filled_cells_is_refused(context: GuardCont
     with pytest.raises(GuardRefused, match=r"--allow share=0\.50"):
         blast_radius(half, judged)
     assert blast_radius(half, replace(judged, allow={"rows": "1000", "share": "0.5"})) is half
+
+
+def test_a_run_for_one_record_looks_at_everybodys_cells(context: GuardContext) -> None:
+    """Or it would claim a field in which somebody else's values stand."""
+    one = replace(context, already_owned=frozenset(), whole=False)
+    with pytest.raises(GuardRefused, match="vt_state"):
+        first_contact(plan("2 base_arm_1 vt_state >open"), one)
 
 
 def test_the_first_refusal_ends_it(context: GuardContext) -> None:

@@ -209,9 +209,12 @@ def list_runs(
         return [record_of(row, now) for row in connection.execute(query).mappings()]
 
 
-def last_good_run(store: Store, project: ProjectKey, job: str) -> RunRecord | None:
+def last_good_run(
+    store: Store, project: ProjectKey, job: str, export_token: str | None = None
+) -> RunRecord | None:
     """Return the newest run of a job on a project that acted and ended done or partial.
 
+    With ``export_token`` only runs that read through it: another project's size says nothing.
     Dry, refused and failed runs are no yardstick; neither are runs for single records, which
     must not make the next export look large.
     """
@@ -221,6 +224,8 @@ def last_good_run(store: Store, project: ProjectKey, job: str) -> RunRecord | No
         .order_by(runs.c.started_at.desc(), runs.c.id.desc())
         .limit(LOOKED_BACK)
     )
+    if export_token is not None:
+        query = query.where(runs.c.export_token == export_token)
     with store.read() as connection:
         newest = connection.execute(query).all()
     whole = next((row.id for row in newest if not row.options.get("records")), None)
