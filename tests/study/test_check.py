@@ -297,6 +297,8 @@ def test_a_project_that_is_only_read_needs_no_output_fields(project: Project) ->
     study = read(text)
     assert len(check_against(study, lacking)) > 1
     assert [str(each) for each in check_against(study, lacking, outputs=False)] == [
-        'study.toml: defaults.visits.done_on: no field "visit_dat" in the data dictionary; '
-        'did you mean "visit_date"?'
+        (
+            'study.toml: defaults.visits.done_on: no field "visit_dat" in the data dictionary; '
+            'did you mean "visit_date"?'
+        )
     ]

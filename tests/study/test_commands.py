@@ -12,6 +12,7 @@ import pytest
 
 from redcap_jobs.cli import main
 from redcap_jobs.sandbox.ismile import ismile_projects
+from redcap_jobs.sandbox.project import ApiUser
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.study.loading import bundled_study_text
 
@@ -146,6 +147,59 @@ def test_warnings_alone_end_with_exit_0(run: Run, study: Path, env_file: Path) -
     assert code == 0
     assert out.startswith(f"warning: {study}: sites.nord_clinic: ")
     assert ": 1 warning (project 3042, REDCap " in out
+
+
+def without_right_to_groups(sandbox: Sandbox, env_file: Path) -> None:
+    """Put a token in place whose user may not see data access groups."""
+    token = sandbox.project(3042).add_user(ApiUser("guest", data_access_groups=False))
+    env_file.write_text(f"{DEV}={token}\n")
+
+
+def test_a_token_that_may_not_see_groups_needs_none_without_sites(
+    run: Run, sandbox: Sandbox, study: Path, env_file: Path
+) -> None:
+    """Groups matter to a study with sites only: the check reads the roster as a run does."""
+    without_right_to_groups(sandbox, env_file)
+    study.write_text(re.sub(r"(?m)^\[sites\..*\n", "", study.read_text()))
+    code, out, err = run("check", study, "--token", DEV, "--env-file", env_file)
+    assert (code, err) == (0, "")
+    assert "Conditions, over 60 records" in out
+
+
+def test_a_token_that_may_not_see_groups_is_a_finding_with_sites(
+    run: Run, sandbox: Sandbox, study: Path, env_file: Path
+) -> None:
+    """What would refuse a run is one problem among the others, and the conditions are counted."""
+    without_right_to_groups(sandbox, env_file)
+    replace_in(study, "[visit_missed]", "[visit_mised]")
+    code, out, _ = run("check", study, "--token", DEV, "--env-file", env_file, "--output", "json")
+    result = json.loads(out)
+    assert code == 3
+    assert [each["where"] for each in result["findings"]] == [
+        f"{study}: defaults.visits.missed",
+        f"{study}: redcap.projects.{DEV}",
+    ]
+    assert "may not see data access groups" in result["findings"][1]["what"]
+    assert len(result["conditions"]) == 11
+
+
+def test_a_condition_on_the_group_is_counted(run: Run, study: Path, env_file: Path) -> None:
+    """``[record-dag-name]`` is known for every record: the sites' counts add up to all records."""
+    sites = ("north_clinic", "south_clinic", "east_clinic", "west_clinic")
+    true = []
+    for site in sites:
+        text = re.sub(
+            r'(?m)^who = ".*"', f"who = \"[record-dag-name] = '{site}'\"", study.read_text()
+        )
+        study.write_text(text)
+        code, out, _ = run(
+            "check", study, "--token", DEV, "--env-file", env_file, "--output", "json"
+        )
+        counts = {each["where"]: each for each in json.loads(out)["conditions"]}
+        true.append(counts["participants.who"]["true"])
+        assert code == 0
+    assert all(true)
+    assert sum(true) == 60
 
 
 def test_a_token_of_another_project_is_told_and_nothing_else_read(

@@ -48,8 +48,8 @@ def all_records(
 ) -> ParticipantView:
     """Return a view with an entry per record of the roster, whoever takes part.
 
-    ``rows`` is a rows frame with the fields of :func:`fields_to_count`, ``roster`` has the
-    columns ``record, event``; ``now`` is aware, and its date in the study's zone is "today".
+    ``rows`` is a rows frame with ``dag`` and the fields of :func:`fields_to_count`, ``roster``
+    has the columns ``record, event``; ``now`` is aware, and its date in the study's zone is "today".
     """
     arms = record_arms(roster, project)["arm"]
     local = pd.Timestamp(now.astimezone(ZoneInfo(study.study.time_zone)).replace(tzinfo=None))
@@ -65,7 +65,7 @@ def condition_counts(study: Study, view: ParticipantView) -> Iterator[ConditionC
         try:
             truth = use.condition.expression.truth(seen)
             blank = use.condition.expression.any_blank(seen)
-        except (DictionaryError, LookupError):  # a finding of its own says so already
+        except DictionaryError:  # a finding of its own says so already
             continue
         yield ConditionCount(
             where=written_path(use.path),

@@ -16,12 +16,14 @@ from redcap_jobs.study.counts import (
     condition_counts,
     fields_to_count,
 )
+from redcap_jobs.study.uses import conditions
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from redcap_jobs.clock import Clock
     from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.redcap.project import Project
     from redcap_jobs.study.credentials import Credentials
 
 
@@ -68,18 +70,34 @@ def check_live(study: Study, name: str, client: RedcapClient, now: datetime) -> 
     if wrong_project:
         return Checked(study, tuple(wrong_project), info=info, version=version)
     project = client.read_project(info)
-    roster = client.roster(project.record_id_field, with_dag=True)
-    findings = [
-        *check_against(study, project),
-        *check_sites(study, set(roster["dag"]) - {""}),
-        *restricted_token(study, name, client, roster),
-    ]
+    findings = check_against(study, project)
+    roster, told = roster_and_groups(study, name, client, project)
+    findings += told
     counts: tuple[ConditionCount, ...] = ()
-    if wanted := fields_to_count(study, project):
+    if any(conditions(study)):
+        wanted = fields_to_count(study, project)
         side = Side(name, client, project, version, roster)
         rows = export(side, [ReadRows("source", wanted)], records=())
         counts = tuple(condition_counts(study, all_records(study, project, rows, roster, now)))
     return Checked(study, tuple(findings), counts, info, version, roster["record"].nunique())
+
+
+def roster_and_groups(
+    study: Study, name: str, client: RedcapClient, project: Project
+) -> tuple[pd.DataFrame, list[CheckFinding]]:
+    """Read the roster as a run does, and judge the groups in it and those the token may see.
+
+    What would refuse a run is an error here, and the check goes on without groups.
+    """
+    from redcap_jobs.reading import read_roster
+
+    try:
+        roster = read_roster(study, name, client, project)
+    except GuardRefused as refused:
+        told = [CheckFinding(f"{study.path}: redcap.projects.{name}", str(refused))]
+        return client.roster(project.record_id_field), told
+    sites = check_sites(study, set(roster["dag"]) - {""})
+    return roster, [*sites, *restricted_token(study, name, client, roster)]
 
 
 def restricted_token(
