@@ -61,7 +61,10 @@ MISFITS = [
         "an arm without the visit",
         (', "month_2_arm_2"', ""),
         [
-            "warning: visits[1].at: no event of arm 2: records of that arm do not have this visit",
+            (
+                "warning: visits: visit m2 has no event in arm 2; right only if the schedule of that "
+                "arm is meant to differ"
+            ),
         ],
     ),
     (

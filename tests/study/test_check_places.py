@@ -77,6 +77,26 @@ def test_offsets_that_only_number_the_events_are_looked_at_askance(project: Proj
     ]
 
 
+def test_an_arm_lists_its_missing_visits_once(project: Project) -> None:
+    """Visits that one arm lacks are one warning of that arm, not one warning per visit."""
+    text = GOOD.replace(', "month_2_arm_2"', "") + (
+        '[[visits]]\nid = "m6"\nname = "Month 6"\nat = "baseline_arm_1"\n'
+        "target = { months = 6 }\nwindows = [{ early = 7, late = 7 }]\n"
+    )
+    assert [line for line in told(text, project) if "no event in" in line] == [
+        (
+            "warning: study.toml: visits: visits m2, m6 have no event in arm 2; right only if the "
+            "schedule of that arm is meant to differ"
+        )
+    ]
+
+
+def test_arms_with_schedules_of_their_own_are_no_finding(project: Project) -> None:
+    """Where no visit has events in several arms, the arms differ by design."""
+    text = GOOD.replace(', "month_2_arm_2"', "").replace('"month_1_arm_1", ', "")
+    assert told(text, project) == []
+
+
 CLASSIC = (
     GOOD.replace('at = ["month_1_arm_1", "month_1_arm_2"]', 'at = { form = "visit", instance = 1 }')
     .replace('at = ["month_2_arm_1", "month_2_arm_2"]', 'at = { form = "visit", instance = 2 }')

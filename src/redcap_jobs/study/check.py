@@ -39,7 +39,7 @@ def check_against(study: Study, project: Project, *, outputs: bool = True) -> li
     project that is only read: the fields that jobs write are not looked for in it.
     """
     places = list(place_flaws(study, project))
-    misplaced = {flaw.path[1] for flaw in places if flaw.path[2] == "at" and not flaw.warning}
+    misplaced = {flaw.path[1] for flaw in places if flaw.path[2:] == ("at",) and not flaw.warning}
     fields = field_flaws(study, project, misplaced, outputs=outputs)
     return findings(study, [*arm_flaws(study, project), *places, *fields])
 

@@ -32,10 +32,35 @@ def place_flaws(study: Study, project: Project) -> Iterator[Flaw]:
             yield from repeat_place_flaws(index, visit.at, project)
         if visit.target == "redcap":
             yield from offset_flaws(index, visit, project)
+    yield from arms_without_visits(study, project)
+
+
+def arms_without_visits(study: Study, project: Project) -> Iterator[Flaw]:
+    """Warn once per arm of the visits that its records do not have.
+
+    Only where some visit has an event in several arms: where each is in one arm, the arms have
+    schedules of their own by design. An event that does not exist is reported already.
+    """
+    arm_of = {event.unique_name: event.arm for event in project.events}
+    arms = {
+        visit.id: {arm_of[event] for event in visit.at.events}
+        for visit in study.visits
+        if isinstance(visit.at, EventPlace) and all(event in arm_of for event in visit.at.events)
+    }
+    if all(len(each) == 1 for each in arms.values()):
+        return
+    for arm in sorted(set(arm_of.values())):
+        lacking = [visit for visit, each in arms.items() if arm not in each]
+        if lacking:
+            noun = "visit" if len(lacking) == 1 else "visits"
+            verb = "has" if len(lacking) == 1 else "have"
+            what = f"{noun} {', '.join(lacking)} {verb} no event in arm {arm}"
+            hint = "right only if the schedule of that arm is meant to differ"
+            yield Flaw(("visits",), what, hint, warning=True)
 
 
 def event_place_flaws(index: int, place: EventPlace, project: Project) -> Iterator[Flaw]:
-    """Yield events that do not exist, two in one arm, and arms that have none."""
+    """Yield events that do not exist, and two in one arm."""
     at = ("visits", index, "at")
     if not project.is_longitudinal:
         hint = 'a visit is an instance of a repeating form: { form = "visit", instance = 1 }'
@@ -49,11 +74,6 @@ def event_place_flaws(index: int, place: EventPlace, project: Project) -> Iterat
     for arm, count in arms.items():
         if count > 1:
             yield Flaw(at, f"{count} events of arm {arm}: a visit is one event per arm")
-    lacking = sorted({event.arm for event in project.events} - set(arms))
-    if lacking and not unknown:
-        named = ", ".join(str(arm) for arm in lacking)
-        what = f"no event of arm {named}: records of that arm do not have this visit"
-        yield Flaw(at, what, warning=True)
 
 
 def repeat_place_flaws(index: int, place: RepeatPlace, project: Project) -> Iterator[Flaw]:
