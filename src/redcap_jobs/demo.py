@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import SetupError
+from redcap_jobs.errors import SetupError, UsageError
 from redcap_jobs.plan import Table
 
 if TYPE_CHECKING:
@@ -51,9 +51,12 @@ def run_demo(
 
     Raises:
         SetupError: The ``sandbox`` extra is not installed.
+        UsageError: The folder exists and is not empty.
 
     """
-    home = folder or Path(tempfile.mkdtemp(prefix="redcap-jobs-demo-"))
+    home = (folder or Path(tempfile.mkdtemp(prefix="redcap-jobs-demo-"))).resolve()
+    if home.exists() and any(home.iterdir()):
+        raise UsageError(f"{home} is not empty; the demo overwrites nothing: name a new folder")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with sandbox(participants, seed) as server:
         console.print(
@@ -102,8 +105,7 @@ def write_files(home: Path, server: Sandbox) -> tuple[Path, Path]:
     descriptor = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
-    if not (home / "state.db").exists():
-        Store.create(state_url, clock=SystemClock()).close()
+    Store.create(state_url, clock=SystemClock()).close()
     return study, env_file
 
 
@@ -116,7 +118,7 @@ def one_pass(
     token: str,
     number: int,
 ) -> Pass:
-    """Run the job once against one copy; show its plan the first time."""
+    """Run the job once against one copy; the very first run shows its plan, the others a line."""
     from redcap_jobs.request import RunRequest, Terminal
     from redcap_jobs.run import run_job
 
@@ -124,7 +126,8 @@ def one_pass(
     started = time.perf_counter()
     console.rule(f"{copy}, run {number}")
     request = RunRequest(JOB, study, token, token, env_file=env_file, yes=True)
-    terminal = Terminal(interactive=True, watched=True, console=console, confirm=lambda _: True)
+    shown = number == 1 and (copy, token) == COPIES[0]
+    terminal = Terminal(shown, shown, console=console, confirm=lambda _: True)
     outcome = run_job(request, terminal)
     seconds = time.perf_counter() - started
     asked = Counter(entry.call for entry in server.requests[before:])
@@ -170,25 +173,42 @@ def conclude(
     port = server.url.split(":")[2].split("/")[0]
     console.print(
         "The second run of each writes nothing: only changed cells are ever imported.\n"
-        "Exit 1 means [italic]partial[/italic]: some participants carry planted mistakes (dates that "
-        "are none, rows in the wrong arm); everyone else was done, and each is listed.\n"
+        "Exit 1 means [italic]partial[/italic]: some participants carry planted mistakes (an "
+        "anchor that is no date, rows in two arms); everyone else was done, and each is listed.\n"
     )
-    console.print(
-        f"[bold]The files stay in[/bold] {home}\n[bold]Type next[/bold], in two terminals:"
-    )
+    console.print(f"[bold]The files stay in[/bold] {home}")
     program = "redcap-jobs" if shutil.which("redcap-jobs") else sys.argv[0]
-    commands = (
+    tokens = "--export-token REDCAP_API_ISMILE_DEV --import-token REDCAP_API_ISMILE_DEV"
+    port = server.url.split(":")[2].split("/")[0]
+    for title, commands in (
         (
-            f"{program} sandbox --port {port} --participants {participants} --seed {seed} "
-            f"--write-env {home}/.env"
+            "Look at what was done",
+            (
+                f"{program} runs --env-file {home}/.env",
+                f"{program} why {home}/ismile.toml 1003 --env-file {home}/.env",
+            ),
         ),
-        f"{program} check {home}/ismile.toml --token REDCAP_API_ISMILE_DEV --env-file {home}/.env",
         (
-            f"{program} {JOB} --study {home}/ismile.toml --env-file {home}/.env "
-            "--export-token REDCAP_API_ISMILE_DEV --import-token REDCAP_API_ISMILE_DEV --verbose"
+            "Go on by hand. Terminal 1, a fresh sandbox and state (leave it running)",
+            (
+                f"{program} state init --env-file {home}/again.env --url sqlite:///{home}/again.db",
+                (
+                    f"{program} sandbox --port {port} --participants {participants} --seed {seed} "
+                    f"--write-env {home}/again.env"
+                ),
+            ),
         ),
-        f"{program} why {home}/ismile.toml 1001 --env-file {home}/.env",
-        f"{program} runs --env-file {home}/.env",
-    )
-    for command in commands:
-        console.print(f"  {command}", soft_wrap=True)
+        (
+            "Terminal 2",
+            (
+                (
+                    f"{program} check {home}/ismile.toml --env-file {home}/again.env "
+                    "--token REDCAP_API_ISMILE_DEV"
+                ),
+                f"{program} {JOB} --study {home}/ismile.toml --env-file {home}/again.env {tokens}",
+            ),
+        ),
+    ):
+        console.print(f"[bold]{title}:[/bold]")
+        for command in commands:
+            console.print(f"  {command}", soft_wrap=True)

@@ -143,11 +143,17 @@ def export_is_complete(plan: Plan, context: GuardContext) -> Plan:
     shrunk = now["records_read"] < records * limits.shrink_to
     thinned = fewer > FEW_ROWS and now["rows_read"] < rows * limits.rows_shrink_to
     if (shrunk or thinned) and str(now["records_read"]) != context.allow.get("records"):
+        likely = (
+            "If they were really deleted"
+            if shrunk
+            else "The server may have left rows out: run it again, and tell its administrators. If "
+            "the data of events were really deleted"
+        )
         raise GuardRefused(
             "records",
             f"the export holds {now['records_read']} records in {now['rows_read']} rows (record "
-            f"and event), that of the last good run {records} in {rows}; nothing was written. If "
-            f"data were really deleted: --allow records={now['records_read']}",
+            f"and event), that of the last good run {records} in {rows}; nothing was written. "
+            f"{likely}: --allow records={now['records_read']}",
         )
     if fewer <= 0 or now["records_read"] < records:
         return plan
@@ -338,7 +344,15 @@ GUARDS: tuple[Guard, ...] = (
 
 
 def guard(plan: Plan, context: GuardContext, guards: Sequence[Guard] = GUARDS) -> Plan:
-    """Pass a plan through every guard; raise the first refusal."""
+    """Pass a plan through every guard; raise all refusals as one, each with its way out."""
+    refusals: list[GuardRefused] = []
     for each in guards:
-        plan = each(plan, context)
+        try:
+            plan = each(plan, context)
+        except GuardRefused as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise GuardRefused(
+            ", ".join(refusal.guard for refusal in refusals), "\n".join(map(str, refusals))
+        )
     return plan

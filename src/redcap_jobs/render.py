@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PROBLEMS_SHOWN = 20
 CHANGES_SHOWN = 200
+NEVER_SHORTENED = ("run", "state", "decision", "about")
+"""Columns whose words are typed again or are the answer itself."""
 PLAIN_WIDTH = 160
 """Where there is no terminal nothing is wrapped to 80 columns: a log line stays one line."""
 
@@ -42,7 +44,12 @@ def rich_table(table: Table) -> RichTable:
         numeric = number > 0 and all(
             cell.rstrip(" %").replace(".", "").isdigit() or not cell for cell in cells
         )
-        drawn.add_column(escape(column), justify="right" if numeric else "left")
+        drawn.add_column(
+            escape(column),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=column in NEVER_SHORTENED,
+        )
     for row in table.rows:
         drawn.add_row(*(escape(cell) for cell in row))
     return drawn
@@ -64,6 +71,11 @@ def show_plan(plan: Plan, console: Console, *, values: bool) -> None:
         show_changes(plan.changes, console)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 record`` or ``2 records``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def summary(plan: Plan) -> str:
     """Say in one line what a plan would do; "nothing to do" when it would do nothing."""
     parts = []
@@ -74,7 +86,8 @@ def summary(plan: Plan) -> str:
         erased = int((changes["new"] == "").sum())
         overwritten = len(changes) - fills - erased
         parts.append(
-            f"{len(changes)} cells in {rows} rows of {changes['record'].nunique()} records "
+            f"{counted(len(changes), 'cell')} in {counted(rows, 'row')} of "
+            f"{counted(changes['record'].nunique(), 'record')} "
             f"({fills} filled, {overwritten} overwritten, {erased} erased)"
         )
     kinds = Counter(action.kind for action in plan.actions)
@@ -93,7 +106,7 @@ def show_problems(problems: Sequence[Problem], console: Console) -> None:
     """List the problems, the first twenty in full."""
     if not problems:
         return
-    console.print(f"[bold]{len(problems)} problems[/bold] in the data:")
+    console.print(f"[bold]{counted(len(problems), 'problem')}[/bold] in the data:")
     for problem in problems[:PROBLEMS_SHOWN]:
         console.print(f"  {escape(str(problem))}")
     if len(problems) > PROBLEMS_SHOWN:

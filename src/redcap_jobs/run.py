@@ -62,6 +62,7 @@ def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None)
 
     """
     from redcap_jobs.jobs import load_job
+    from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import open_state
     from redcap_jobs.study.credentials import load_credentials
@@ -83,6 +84,7 @@ def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None)
     check_pair(study, request.export_token, request.import_token)
     identity = study.redcap.projects[request.import_token]
     url = credentials.get("REDCAP_JOBS_STATE_URL")
+    Fingerprinter(credentials.get(KEY_VARIABLE))  # before a state is made that could not be used
     with open_state(url, production=identity.role == "production", clock=clock) as store:
         project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
         job = load_job(request.job)
@@ -330,7 +332,7 @@ class Run:
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; problems make it partial and exit 1."""
-        from redcap_jobs.render import show_outcome, summary
+        from redcap_jobs.render import counted, show_outcome, summary
 
         plan = prepared.plan
         problems = [*plan.problems, *(executed.problems if executed else ())]
@@ -340,16 +342,16 @@ class Run:
             "problems": len(problems),
             "skipped": len(plan.skips),
         }
-        message = f"would do: {summary(plan)}" if state == "dry" else "nothing was done"
+        message = f"planned: {summary(plan)}" if state == "dry" else "nothing was written"
         if executed:
             counts |= {"cells_written": executed.cells, "records_written": executed.records}
             message = (
-                f"{executed.cells} cells of {executed.records} records written"
+                f"{counted(executed.cells, 'cell')} of {counted(executed.records, 'record')} written"
                 if executed.cells
                 else "nothing to write"
             )
         if problems:
-            message += f"; {len(problems)} problems in the data"
+            message += f"; {counted(len(problems), 'problem')} in the data"
             state = "partial" if state == "done" else state
         outcome = RunOutcome(
             run_id=self.run_id,
@@ -370,7 +372,7 @@ class Run:
         """Describe a run that did not come to its end."""
         self.error = error
         known = isinstance(error, RedcapJobsError)
-        if self.request.verbose:
+        if self.request.verbose and state != "cancelled":
             log.debug("run %s: %s", self.run_id, state, exc_info=error)
         return RunOutcome(
             run_id=self.run_id,

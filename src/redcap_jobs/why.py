@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.jobs import JOBS
 from redcap_jobs.plan import Table
 from redcap_jobs.render import rich_table
 from redcap_jobs.state.decisions import decisions_of_record
@@ -67,7 +68,7 @@ def problems_table(store: Store, project: ProjectKey, record: str, name: str) ->
     """List what the last good run of each job said about the record's data."""
     start = f"record {record}: "
     rows = []
-    for job in sorted({each.job for each in decisions_of_record(store, project, record)}):
+    for job in JOBS:
         run = last_good_run(store, project, job)
         if run is not None:
             rows += [

@@ -340,18 +340,15 @@ def test_a_run_for_one_record_looks_at_everybodys_cells(context: GuardContext) -
         first_contact(plan("2 base_arm_1 vt_state >open"), one)
 
 
-def test_the_first_refusal_ends_it(context: GuardContext) -> None:
-    """Guards run in their order; a refusal leaves nothing to the next."""
-    asked: list[str] = []
+def test_all_refusals_are_told_at_once(context: GuardContext) -> None:
+    """Whoever allows one should not meet the next a minute later."""
 
-    def refuse(wanted: Plan, _: GuardContext) -> Plan:
-        asked.append("refuse")
-        raise GuardRefused("first", "no")
+    def first(wanted: Plan, _: GuardContext) -> Plan:
+        raise GuardRefused("first", "no: --allow a=1")
 
-    def never(wanted: Plan, _: GuardContext) -> Plan:
-        asked.append("never")
-        return wanted
+    def second(wanted: Plan, _: GuardContext) -> Plan:
+        raise GuardRefused("second", "nor this: --allow b=2")
 
-    with pytest.raises(GuardRefused, match="no"):
-        guard(plan(), context, [refuse, never])
-    assert asked == ["refuse"]
+    with pytest.raises(GuardRefused, match=r"--allow a=1(.|\n)*--allow b=2") as refused:
+        guard(plan(), context, [first, second])
+    assert refused.value.guard == "first, second"

@@ -122,7 +122,7 @@ def check_disk(path: Path) -> None:
 def missing(what: str) -> StateMissing:
     """Say what stands in the way and how a state is made."""
     return StateMissing(
-        f"{what}; a production project is written only with its own state, so that a run by hand "
-        f"and cron share lock and journal. Set {URL_VARIABLE} to the state that cron uses, or "
+        f"{what}; runs by hand and cron must share one state, its lock and its journal (for a "
+        f"production project always). Set {URL_VARIABLE} to the state that cron uses, or "
         "create the first one: redcap-jobs state init --env-file .env"
     )

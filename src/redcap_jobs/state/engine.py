@@ -54,6 +54,7 @@ def make_engine(url: URL) -> Engine:
         event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "begin", begin_sqlite)
     else:
+        require_driver(url)
         engine = create_engine(
             url,
             hide_parameters=True,
@@ -65,6 +66,17 @@ def make_engine(url: URL) -> Engine:
         event.listen(engine, "connect", prepare_postgresql)
         event.listen(engine, "begin", begin_postgresql)
     return engine
+
+
+def require_driver(url: URL) -> None:
+    """Say what to install where PostgreSQL's driver is missing."""
+    from importlib.util import find_spec
+
+    if url.get_driver_name() == "psycopg" and find_spec("psycopg") is None:
+        raise StateError(
+            "a state on PostgreSQL needs the postgres extra; type: "
+            "pip install 'redcap-jobs[postgres]'"
+        )
 
 
 def prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
