@@ -55,7 +55,7 @@ INFO = ProjectInfo(
     scheduling_enabled=False,
     surveys_enabled=False,
     record_autonumbering=False,
-    missing_data_codes={"-99": "Refused"},
+    missing_data_codes={"NA": "Refused"},
 )
 
 

@@ -84,7 +84,7 @@ MISFITS = [
     ),
     (
         "a missing-data code is a value like a choice",
-        ("[group] = '2'", "[group] = '-99'"),
+        ("[group] = '2'", "[group] = 'NA'"),
         [],
     ),
     (

@@ -14,7 +14,9 @@ from typing import Literal
 from redcap_jobs.errors import Finding
 from redcap_jobs.redcap.project import Project, ProjectInfo
 from redcap_jobs.study.check_fields import field_flaws
+from redcap_jobs.study.check_overlap import overlap_flaws
 from redcap_jobs.study.check_places import arm_flaws, place_flaws
+from redcap_jobs.study.check_types import missing_code_flaws
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw, in_file_order, written_path
 from redcap_jobs.study.nearest import did_you_mean
@@ -41,6 +43,9 @@ def check_against(study: Study, project: Project, *, outputs: bool = True) -> li
     places = list(place_flaws(study, project))
     misplaced = {flaw.path[1] for flaw in places if flaw.path[2:] == ("at",) and not flaw.warning}
     fields = field_flaws(study, project, misplaced, outputs=outputs)
+    if outputs:
+        places += missing_code_flaws(study, project)
+    places += overlap_flaws(study, project)
     return findings(study, [*arm_flaws(study, project), *places, *fields])
 
 

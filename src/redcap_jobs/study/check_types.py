@@ -11,12 +11,14 @@ from redcap_jobs.redcap.logic_parser import parse_node
 from redcap_jobs.redcap.project import Field, Project
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw
-from redcap_jobs.study.uses import DATES, ConditionUse, FieldUse
+from redcap_jobs.study.uses import DATES, ConditionUse, FieldUse, fields
 from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 ONE_CHOICE = {"radio", "dropdown"}
 YES_NO = {"yesno", "truefalse"}
 NEVER_WRITTEN = {"calc", "file", "descriptive", "checkbox", "slider", "sql", "yesno", "truefalse"}
+WHOLE = re.compile(r"-?\d+")
+NO_MISSING = re.compile(r"@NOMISSING\b")
 CALCULATED = re.compile(r"@CALC(DATE|TEXT)\b")
 
 
@@ -116,6 +118,24 @@ def output_flaws(use: FieldUse, field: Field, study: Study) -> Iterator[Flaw]:
 def values_written(role: str, study: Study) -> list[str]:
     """List the values that a choice field must have."""
     return [visit.id for visit in study.visits] if role == "pending_visit" else list(VISIT_STATES)
+
+
+def missing_code_flaws(study: Study, project: Project) -> Iterator[Flaw]:
+    """Warn of numbers that will be written and that REDCap would read as missing.
+
+    A whole-number missing-data code, such as -99, is also a number of days from a target. A field
+    with @NOMISSING takes no such codes (REDCap help, "Action Tags").
+    """
+    codes = [code for code in project.missing_data_codes if WHOLE.fullmatch(code)]
+    for use in fields(study) if codes else ():
+        field = project.fields.get(use.reference.field)
+        if use.role != "days_from_target" or field is None or NO_MISSING.search(field.annotation):
+            continue
+        what = (
+            f'"{field.name}" may be given a number that is a missing-data code of the project '
+            f"({', '.join(codes)}), which REDCap reads as missing"
+        )
+        yield Flaw(use.path, what, "give the field @NOMISSING", warning=True)
 
 
 def choice_flaws(use: ConditionUse, project: Project) -> Iterator[Flaw]:

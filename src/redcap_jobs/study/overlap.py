@@ -49,9 +49,14 @@ def pairs(first: Visit, second: Visit) -> list[tuple[Variant, Variant]]:
     """Return the pairs of variants that one record could have: neither arm nor site apart."""
     if arms_apart(first, second):
         return []
+    return compatible(variants(first), variants(second))
+
+
+def compatible(first: list[Variant], second: list[Variant]) -> list[tuple[Variant, Variant]]:
+    """Return the pairs of variants that name neither different arms nor different sites."""
     return [
         (one, other)
-        for one, other in product(variants(first), variants(second))
+        for one, other in product(first, second)
         if all(
             None in (mine, theirs) or mine == theirs
             for mine, theirs in (
