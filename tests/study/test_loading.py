@@ -185,11 +185,43 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     for path, words in [
         (tmp_path / "none.toml", "No such file"),
-        (tmp_path, "Is a directory"),
-        (tmp_path / "latin.toml", "is not UTF-8 text"),
+        (tmp_path, "is a directory; give the path of the study file, such as .*/study.toml"),
+        (tmp_path / "latin.toml", 'is not UTF-8 text; save it as "UTF-8"'),
     ]:
         with pytest.raises(StudyFileError, match=words):
             load_study(path)
+
+
+@pytest.mark.parametrize("content", [b"", b" \r\n\t\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_one_finding(tmp_path: Path, content: bytes) -> None:
+    """A file without a word is empty, which is said instead of every key that it lacks."""
+    path = tmp_path / "study.toml"
+    path.write_bytes(content)
+    with pytest.raises(StudyFileError) as told:
+        load_study(path)
+    assert [str(each) for each in told.value.findings] == [
+        f"{path}: is empty; redcap-jobs init writes a first study file"
+    ]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_what_editors_of_windows_write_is_accepted(
+    tmp_path: Path, mark: bytes, line_end: str
+) -> None:
+    """A byte order mark and CRLF change nothing: not the study, not the line of a TO-DO."""
+    path = tmp_path / "study.toml"
+    text = GOOD.replace('id = "snow"', 'id = "snow" # TO-DO: is that its id?')
+    path.write_bytes(mark + text.replace("\n", line_end).encode())
+    study = load_study(path)
+    assert study.model_dump(mode="json") == read(text).model_dump(mode="json")
+    assert study.to_do == ((3, "is that its id?"),)
+
+
+def test_lines_are_counted_as_an_editor_does() -> None:
+    """A line separator inside a value ends no line of the file."""
+    text = GOOD.replace('name = "Snow"', 'name = "Snow\u2028\x85" # TO-DO: a better name')
+    assert read(text).to_do == ((4, "a better name"),)
 
 
 @pytest.mark.parametrize("name", bundled_studies())

@@ -36,6 +36,9 @@ def load_study(path: Path | str) -> Study:
     path = Path(path)
     try:
         content = path.read_bytes()
+    except IsADirectoryError as error:
+        inside = f"give the path of the study file, such as {path / 'study.toml'}"
+        raise StudyFileError([Finding(str(path), "is a directory", inside)]) from error
     except OSError as error:
         raise StudyFileError([Finding(str(path), f"cannot be read: {error.strerror}")]) from error
     return study_from_bytes(content, path)
@@ -69,7 +72,11 @@ def study_from_bytes(content: bytes, path: Path) -> Study:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise StudyFileError([Finding(str(path), "is not UTF-8 text")]) from error
+        hint = 'save it as "UTF-8"'
+        raise StudyFileError([Finding(str(path), "is not UTF-8 text", hint)]) from error
+    if not text.strip():
+        hint = "redcap-jobs init writes a first study file"
+        raise StudyFileError([Finding(str(path), "is empty", hint)])
     secrets = [
         Finding(
             f"{path}: line {line}",
@@ -165,14 +172,14 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def lines_with_secrets(text: str) -> Iterator[int]:
     """Yield the numbers of the lines that hold 32 or 64 hexadecimal characters in a row."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if TOKEN.search(line):
             yield number
 
 
 def lines_to_do(text: str) -> Iterator[tuple[int, str]]:
     """Yield the number and the words of every ``# TO-DO`` comment."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if found := TO_DO.search(line):
             yield number, found["what"]
 
