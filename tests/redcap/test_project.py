@@ -222,3 +222,11 @@ def test_arms_mapping_and_repeating_setup() -> None:
             {"form_name": "log", "custom_form_label": ""},
         ]
     ) == {("a", ""), ("", "log")}
+
+
+@pytest.mark.parametrize("between", [" | ", "\n", "\r\n", "\r", "\\n", "\\r\\n", " \n "])
+def test_missing_data_codes_are_told_apart_at_bars_and_line_breaks(between: str) -> None:
+    """REDCap's settings page takes missing-data codes one per line: each line is a code."""
+    codes = between.join(["-99, Not asked, ever", "UNK, Unknown", "NI, No information"])
+    found = parse_info({"project_id": 1, "missing_data_codes": codes}).missing_data_codes
+    assert found == {"-99": "Not asked, ever", "UNK": "Unknown", "NI": "No information"}

@@ -165,6 +165,19 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     return UnknownName(kind, name, f"did you mean {near!r}?" if near else "")
 
 
+CODE_BREAK = re.compile(r"\||\r?\n|\r|(?:\\r)?\\n")
+
+
+def parse_missing_codes(text: str) -> dict[str, str]:
+    """Parse ``-99, Not asked``: a bar or a line break ends a code's label.
+
+    REDCap's settings page takes the codes one per line; breaks come as they were stored, a
+    literal ``\\n`` among them.
+    """
+    parts = CODE_BREAK.split(text)
+    return {choice.code: choice.label for part in parts for choice in parse_choices(part)}
+
+
 def parse_choices(text: str) -> tuple[Choice, ...]:
     """Parse ``1, Yes | 2, No`` (label and code may hold anything but the bar)."""
     choices = []
@@ -194,10 +207,7 @@ def parse_info(raw: Mapping[str, Any]) -> ProjectInfo:
         scheduling_enabled=flag("scheduling_enabled"),
         surveys_enabled=flag("surveys_enabled"),
         record_autonumbering=flag("record_autonumbering_enabled"),
-        missing_data_codes={
-            choice.code: choice.label
-            for choice in parse_choices(str(raw.get("missing_data_codes") or ""))
-        },
+        missing_data_codes=parse_missing_codes(str(raw.get("missing_data_codes") or "")),
     )
 
 
