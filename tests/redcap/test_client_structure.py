@@ -127,16 +127,33 @@ def test_an_answer_of_another_shape_is_no_structure(content: str, answer: object
 @responses.activate
 @pytest.mark.parametrize(
     ("body", "version"),
-    [("14.9.1", "14.9.1"), ("14.9.1\n", "14.9.1"), ("6.18", "6.18"), ("soon", None), ("", None)],
+    [
+        ("14.9.1", "14.9.1"),
+        ("14.9.1\n", "14.9.1"),
+        ("6.18", "6.18"),
+        ('"14.9.1"', "14.9.1"),
+        ("soon", ""),
+        ("14.9.1 (LTS)", ""),
+        ("", None),
+        ("x" * 200, None),
+        ("14.9.1\nsurprise", None),
+        ("<html><body>14.9.1</body></html>", None),
+        ('<form><input type="password"></form>', None),
+        ("<!-- x --><html>", None),
+        ('{"version":"14.9.1"}', None),
+    ],
 )
-def test_a_version_is_numbers_and_dots(body: str, version: str | None) -> None:
-    """The version comes as plain text (called text/html); anything else is no version."""
+def test_an_odd_version_is_none_and_a_page_is_an_error(body: str, version: str | None) -> None:
+    """A run only notes the version: short text in another form is '', no reason to fail.
+
+    A page, an empty or a structured answer is no more believed than in any other call.
+    """
     headers = {"Content-Type": "text/html; charset=utf-8"}
     answer_always((200, headers, body))
-    if version:
+    if version is not None:
         assert new_client().version() == version
     else:
-        with pytest.raises(UnusableAnswer, match="no version"):
+        with pytest.raises(UnusableAnswer):
             new_client().version()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -239,8 +239,3 @@ def read_json(answer: Answer) -> Any:
 def read_text(answer: Answer) -> str:
     """Read a short plain text: a version, a record name."""
     return answer.body(ERROR_BYTES).decode("utf-8", errors="replace").strip()
-
-
-def private_values(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the distinct values that must not be quoted."""
-    return tuple({value for value in values if value})

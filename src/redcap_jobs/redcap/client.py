@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Json = Mapping[str, Any]
 VERSION = re.compile(r"\d+(\.\d+)+\w*")
-LONGEST_RECORD_NAME = 100
+LONGEST_LINE = 100
 
 
 class RedcapClient:
@@ -100,7 +100,7 @@ class RedcapClient:
         return self._parsed("project", dict, parse_info)
 
     def version(self) -> str:
-        """Return REDCap's version, e.g. ``14.9.1``."""
+        """Return REDCap's version, e.g. ``14.9.1``; '' where it is told in another form."""
         return self._post("version", read_version)
 
     def next_record_name(self) -> str:
@@ -232,16 +232,21 @@ class RedcapClient:
 
 
 def read_version(answer: Answer) -> str:
-    """Read a version; anything else is no answer."""
-    text = read_text(answer)
-    if not VERSION.fullmatch(text):
+    """Read a version; '' for another short plain text.
+
+    A run only notes the version, so that one in an odd form must not end it; a page must.
+    """
+    text = read_text(answer).strip("\"' ")
+    if VERSION.fullmatch(text):
+        return text
+    if not text or len(text) > LONGEST_LINE or set(text) & set("<{[\n"):
         raise answer.call.unusable("the answer is no version")
-    return text
+    return ""
 
 
 def read_record_name(answer: Answer) -> str:
     """Read a record name: one short line."""
     text = read_text(answer).strip('"')
-    if not text or len(text) > LONGEST_RECORD_NAME or "\n" in text:
+    if not text or len(text) > LONGEST_LINE or "\n" in text:
         raise answer.call.unusable("the answer is no record name")
     return text
