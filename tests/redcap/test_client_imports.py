@@ -312,7 +312,7 @@ def test_a_record_locked_as_a_whole_is_found_by_halving() -> None:
 
     answer_with(reply)
     records = [str(number) for number in range(16)]
-    result = new_client().import_cells(simple(*records), "record_id")
+    result = new_client().import_cells(simple(*records, new="x"), "record_id")
     assert result.records_accepted == frozenset(records) - {"5"}
     assert [(one.record, one.message) for one in result.refused] == [("5", LOCKED)]
 
