@@ -200,7 +200,7 @@ def test_an_empty_file_is_one_finding(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(StudyFileError) as told:
         load_study(path)
     assert [str(each) for each in told.value.findings] == [
-        f"{path}: is empty; redcap-jobs init writes a first study file"
+        f"{path}: is empty; for a first study file type: redcap-jobs init --help"
     ]
 
 

@@ -75,7 +75,7 @@ def study_from_bytes(content: bytes, path: Path) -> Study:
         hint = 'save it as "UTF-8"'
         raise StudyFileError([Finding(str(path), "is not UTF-8 text", hint)]) from error
     if not text.strip():
-        hint = "redcap-jobs init writes a first study file"
+        hint = "for a first study file type: redcap-jobs init --help"
         raise StudyFileError([Finding(str(path), "is empty", hint)])
     secrets = [
         Finding(
