@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from pathlib import Path
 
 import pytest
+import requests
 import responses
 from client_doubles import (
     LABEL,
@@ -24,9 +26,12 @@ from client_doubles import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from redcap_jobs.errors import ExitCode, UsageError
+from redcap_jobs.redcap.answers import Answer
 from redcap_jobs.redcap.errors import (
+    BrokenOff,
     NamesRefused,
     NotSupported,
     RedcapError,
@@ -216,6 +221,12 @@ ERRORS: list[tuple[str, Reply, type[RedcapError], ExitCode]] = [
     ("empty 500", (500, HTML, ""), ServerOverloaded, ExitCode.PARTLY_FAILED),
     ("502", (502, HTML, "<html>Bad gateway</html>"), ServerOverloaded, ExitCode.PARTLY_FAILED),
     ("504", (504, HTML, "<html>Time-out</html>"), ServerOverloaded, ExitCode.PARTLY_FAILED),
+    (
+        "413",
+        (413, HTML, "<html>413 Request Entity Too Large</html>"),
+        ServerOverloaded,
+        ExitCode.PARTLY_FAILED,
+    ),
     ("503", (503, HTML, "<html>Maintenance</html>"), ServerFailed, ExitCode.PARTLY_FAILED),
     ("500", (500, HTML, "<html>Oops</html>"), ServerFailed, ExitCode.PARTLY_FAILED),
 ]
@@ -275,7 +286,7 @@ def test_a_lasting_fault_ends_after_five_attempts() -> None:
 @pytest.mark.parametrize(
     "reply",
     [json_reply({"error": "no"}, status) for status in (400, 401, 403, 404)]
-    + [json_reply({"error": MEMORY}, 500)],
+    + [json_reply({"error": MEMORY}, 500), (413, HTML, "<html>Request Entity Too Large</html>")],
 )
 def test_what_will_not_pass_is_not_repeated(reply: Reply) -> None:
     """A refusal, and memory that did not suffice, are the same the second time."""
@@ -306,11 +317,85 @@ def test_every_attempt_asks_the_budget() -> None:
     assert budget.taken == 5
 
 
+FAULTS = {
+    "500 with a page": (500, HTML, "<html>Oops</html>"),
+    "503": (503, HTML, "<html>Maintenance</html>"),
+    "broken off": requests.exceptions.ChunkedEncodingError("broke off"),
+    "reset": requests.exceptions.ConnectionError(
+        ProtocolError("Connection aborted.", ConnectionResetError(104, "reset"))
+    ),
+}
+
+
+@responses.activate
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_divisible_call_that_keeps_failing_is_taken_for_too_much(
+    fault: Reply | Exception,
+) -> None:
+    """After five attempts a 500, 503 or broken connection may be the size: the caller halves.
+
+    A call that cannot be divided keeps the error it got.
+    """
+    body = fault if isinstance(fault, Exception) else fault[2]
+    status = 200 if isinstance(fault, Exception) else fault[0]
+    responses.add(responses.POST, URL, body=body, status=status)
+    transport = new_client()._transport
+
+    def read(answer: Answer) -> bytes:
+        return answer.body()
+
+    with pytest.raises(ServerOverloaded, match="too much at once"):
+        transport.post("record", {}, read, repeatable=True, divisible=True)
+    assert len(responses.calls) == 5
+    with pytest.raises((ServerFailed, BrokenOff)):
+        transport.post("record", {}, read, repeatable=True, divisible=False)
+
+
+@responses.activate
+def test_a_server_that_is_not_there_is_not_taken_for_overloaded() -> None:
+    """No connection at all says nothing about the size: asking for less would not help."""
+    refused = NewConnectionError(None, "refused")  # type: ignore[arg-type] # no pool at hand
+    error = requests.exceptions.ConnectionError(MaxRetryError(None, URL, refused))  # type: ignore[arg-type]
+    responses.add(responses.POST, URL, body=error)
+    with pytest.raises(Unreachable, match="no connection"):
+        new_client()._transport.post(
+            "record", {}, lambda answer: answer.body(), repeatable=True, divisible=True
+        )
+    assert len(responses.calls) == 5
+
+
+def held_by(value: object, seen: dict[int, object]) -> str:
+    """Return all text that hangs on an error: its chain, their arguments and attributes."""
+    if value is None or id(value) in seen:
+        return ""
+    seen[id(value)] = value
+    if isinstance(value, str | bytes):
+        return repr(value)
+    parts: list[object] = list(value) if isinstance(value, list | tuple | set) else []
+    if isinstance(value, dict):
+        parts = [*value, *value.values()]
+    if isinstance(value, BaseException):
+        parts += [value.__cause__, value.__context__, value.args]
+    parts += list(getattr(value, "__dict__", {}).values())
+    return "\n".join(held_by(part, seen) for part in parts)
+
+
+@pytest.mark.parametrize("divisible", [True, False])
+def test_no_error_holds_the_token_in_its_chain(*, divisible: bool) -> None:
+    """The request (its body is the token) hangs on to no error: not as cause, not as context."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/api/"
+    with pytest.raises(Unreachable) as failed:
+        new_client(url)._transport.post(
+            "record", {}, lambda answer: answer.body(), repeatable=True, divisible=divisible
+        )
+    assert TOKEN not in held_by(failed.value, {})
+
+
 @responses.activate
 def test_a_refused_certificate_is_told_at_once() -> None:
     """An untrusted certificate does not get better by waiting, and the message says what it is."""
-    import requests
-
     responses.add(responses.POST, URL, body=requests.exceptions.SSLError("bad certificate"))
     with pytest.raises(Unreachable, match="certificate is not trusted"):
         new_client().arms()

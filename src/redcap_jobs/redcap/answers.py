@@ -135,7 +135,8 @@ def believable(call: Call, response: requests.Response) -> Answer:
     Raises:
         RequestRefused: HTTP 3xx or 4xx, or an error in REDCap's envelope with HTTP 200.
         UnusableAnswer: A web page.
-        ServerOverloaded: Memory or time ran out, HTTP 502 or 504, or HTTP 500 without a word.
+        ServerOverloaded: Memory or time ran out, the request is too long (HTTP 413), HTTP 502 or
+            504, or HTTP 500 without a word.
         ServerFailed: Another HTTP 5xx.
 
     """
@@ -158,6 +159,8 @@ def believable(call: Call, response: requests.Response) -> Answer:
     start = len(body) if status == 200 or status >= 500 else 80
     if OUT_OF_MEMORY.search(body[:start]):
         raise call.out_of_memory()
+    if status == 413:
+        raise call.overloaded("HTTP 413, the request is too long for the server", memory=True)
     if status >= 500:
         raise server_error(call, status, body)
     if page and status == 200:

@@ -3,7 +3,8 @@
 ::
 
     RedcapError                     1  a call failed; names the project and content=
-    ├── Unreachable                    no connection, a broken one, a certificate refused
+    ├── Unreachable                    no connection, a certificate refused
+    │   └── BrokenOff                  the connection broke before the answer was whole
     ├── UnusableAnswer                 an answer came that cannot be what was asked for
     │   └── RowsMissing                fewer records came back than were asked for
     ├── ServerOverloaded               out of memory, or took too long: ask for less at a time
@@ -44,9 +45,13 @@ class RefusedValue:
 
 
 class RedcapError(RedcapJobsError):
-    """A call to REDCap that failed; ``label`` names the project, ``content`` the call."""
+    """A call to REDCap that failed.
+
+    ``label`` names the project, ``content`` the call, ``what`` is the message without them.
+    """
 
     def __init__(self, message: str, *, label: str, content: str, transient: bool = False) -> None:
+        self.what = message
         self.label = label
         self.content = content
         self.transient = transient
@@ -54,7 +59,11 @@ class RedcapError(RedcapJobsError):
 
 
 class Unreachable(RedcapError):
-    """The server could not be reached, or the connection broke before the answer was whole."""
+    """The server could not be reached, or did not answer in a way that can be received."""
+
+
+class BrokenOff(Unreachable):
+    """The connection broke before the request or its answer was whole."""
 
 
 class UnusableAnswer(RedcapError):

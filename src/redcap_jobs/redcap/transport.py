@@ -15,11 +15,17 @@ from urllib.parse import urlsplit
 import requests
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.redcap.answers import Answer, Call, believable
-from redcap_jobs.redcap.errors import RedcapError, ServerOverloaded, Unreachable
+from redcap_jobs.redcap.errors import (
+    BrokenOff,
+    RedcapError,
+    ServerFailed,
+    ServerOverloaded,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
@@ -107,15 +113,30 @@ class Transport:
 
         ``repeatable``: sending it twice does no harm; it is sent up to five times, after pauses
         that grow, as long as the fault may pass. ``divisible``: the caller will ask for less, so
-        an overloaded server is not asked the same again. ``private``: values that no message may
-        quote.
+        an overloaded server is not asked the same again, and one that keeps failing or breaking
+        off is taken for overloaded. ``private``: values that no message may quote.
 
         Raises:
             RedcapError: See :mod:`redcap_jobs.redcap.errors`.
 
         """
         call = Call(self.label, content, (self._token.reveal(), *private))
+        try:
+            return self._repeated(call, parameters, read, repeatable, divisible)
+        except (ServerFailed, BrokenOff) as error:
+            if not divisible:
+                raise
+            what = error.what
+        raise call.overloaded(f"{what}; it may have been too much at once")
 
+    def _repeated(
+        self,
+        call: Call,
+        parameters: Mapping[str, str],
+        read: Callable[[Answer], T],
+        repeatable: bool,
+        divisible: bool,
+    ) -> T:
         def may_pass(error: Exception) -> bool:
             overloaded = isinstance(error, ServerOverloaded)
             return (
@@ -155,24 +176,37 @@ class Transport:
             ) as response:
                 return read(believable(call, response))
         except requests.RequestException as error:
-            raise self._broken(call, error) from None
+            broken = self._broken(call, error)
+        # Not within the except: the original holds the request, token and all, and would hang
+        # on as the new error's context.
+        raise broken
 
     def _broken(self, call: Call, error: requests.RequestException) -> RedcapError:
-        """Return what a broken exchange means; the original may hold the request, so it goes."""
+        """Return what a broken exchange means, without the original."""
         if isinstance(error, requests.ReadTimeout) or any(
             isinstance(reason, ReadTimeoutError) for reason in error.args
         ):
             return call.overloaded(f"no answer within {self._timeouts[1]:.0f} s")
         host = urlsplit(self.url).hostname
+        kind, transient = Unreachable, True
         if isinstance(error, requests.exceptions.SSLError):
             what, transient = f"{host}: the server's certificate is not trusted", False
         elif isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
-            what, transient = f"{host} cannot be reached ({type(error).__name__})", True
+            what = f"{host} cannot be reached ({type(error).__name__})"
         elif isinstance(error, requests.exceptions.ContentDecodingError):
-            what, transient = f"{host}: the answer cannot be unpacked", True
+            what = f"{host}: the answer cannot be unpacked"
+        elif isinstance(error, requests.ConnectionError) and no_connection(error):
+            what = f"{host}: no connection"
         else:
-            what, transient = f"{host}: no connection, or it broke off", True
-        return Unreachable(what, label=call.label, content=call.content, transient=transient)
+            kind, what = BrokenOff, f"{host}: the connection broke off"
+        return kind(what, label=call.label, content=call.content, transient=transient)
+
+
+def no_connection(error: requests.ConnectionError) -> bool:
+    """Tell whether there never was a connection: nobody listens, or the name is unknown."""
+    return any(
+        isinstance(getattr(reason, "reason", reason), NewConnectionError) for reason in error.args
+    )
 
 
 def no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
