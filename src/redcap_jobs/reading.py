@@ -62,9 +62,6 @@ def open_side(study: Study, name: str, client: RedcapClient, *, target: bool, wr
     check_dictionary(study, project, outputs=target)
     roster = read_roster(study, name, client, project)
     check_data_access_group(study, name, client, roster)
-    group = study.redcap.projects[name].data_access_group
-    if group is not None:  # REDCap does not name the one group its user can see
-        roster["dag"] = roster["dag"].mask(roster["dag"] == "", group)
     return Side(name, client, project, version, roster)
 
 
@@ -77,7 +74,11 @@ def read_roster(study: Study, name: str, client: RedcapClient, project: Project)
     from redcap_jobs.redcap.errors import RequestRefused, TokenRefused
 
     try:
-        return client.roster(project.record_id_field, with_dag=True)
+        roster = client.roster(project.record_id_field, with_dag=True)
+        group = study.redcap.projects[name].data_access_group
+        if group is not None:  # REDCap does not name the one group that its user can see
+            roster["dag"] = roster["dag"].mask(roster["dag"] == "", group)
+        return roster
     except TokenRefused:
         raise
     except RequestRefused as error:

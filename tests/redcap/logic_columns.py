@@ -25,7 +25,7 @@ class Columns:
         self.reads[str(reference)] += 1
         return self.table[str(reference)]
 
-    def smart(self, name: str, args: tuple[str, ...] = ()) -> pd.Series:  # noqa: ARG002 - Context
+    def smart(self, name: str, args: tuple[str, ...] = ()) -> pd.Series:
         return self.table[f"[{name}]"]
 
 
