@@ -64,7 +64,9 @@ def test_tracebacks_are_redacted_too() -> None:
     try:
         raise ValueError(f"bad token {TOKEN}")
     except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "it broke", None, sys.exc_info())
+        record = logging.LogRecord(
+            "x", logging.ERROR, __file__, 1, "it broke", None, sys.exc_info()
+        )
     line = RedactingFormatter("%(message)s").format(record)
     assert TOKEN not in line
     assert "[token]" in line
