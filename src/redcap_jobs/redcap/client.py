@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from redcap_jobs.redcap.answers import Answer, read_json, read_text
 from redcap_jobs.redcap.exports import RECORDS_PER_BATCH, Export, Exporter
 from redcap_jobs.redcap.imports import (
+    BYTES_PER_IMPORT,
     CELLS_PER_IMPORT,
     Importer,
     ImportResult,
@@ -63,6 +64,7 @@ class RedcapClient:
         read_seconds: float = READ_SECONDS,
         records_per_batch: int = RECORDS_PER_BATCH,
         cells_per_import: int = CELLS_PER_IMPORT,
+        bytes_per_import: int = BYTES_PER_IMPORT,
     ) -> None:
         self.label = label
         self._transport = Transport(
@@ -74,7 +76,7 @@ class RedcapClient:
             connect_seconds=connect_seconds,
             read_seconds=read_seconds,
         )
-        self._cells_per_import = cells_per_import
+        self._per_import = cells_per_import, bytes_per_import
         self._exporter = Exporter(self._export, label, records_per_batch)
 
     def __repr__(self) -> str:
@@ -191,7 +193,7 @@ class RedcapClient:
         """
         check_cells(changes, record_id_field, overwrite=overwrite)
         importer = Importer(
-            self._import, self._exporter.some, record_id_field, overwrite, self._cells_per_import
+            self._import, self._exporter.some, record_id_field, overwrite, *self._per_import
         )
         return importer.run(changes)
 
