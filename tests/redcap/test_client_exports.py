@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redcap_jobs.redcap.errors import RowsMissing, ServerOverloaded, UnusableAnswer
+from redcap_jobs.redcap.exports import Export
 from redcap_jobs.redcap.frames import KEYS
 
 HEADER = [
@@ -337,3 +338,82 @@ def test_whatever_a_server_carries_everybody_comes_back_once(
         rows = export(records=records, records_per_batch=batch)
     responses.reset()
     assert rows["record"].tolist() == [str(number) for number in range(count)]
+
+
+MEMORY = "REDCap ran out of server memory. The request cannot be processed."
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "end",
+    [
+        MEMORY,
+        f"{MEMORY}\n",
+        f'{{"error":"{MEMORY}"}}',
+        "<br />\n<b>Fatal error</b>:  Maximum execution time of 120 seconds exceeded<br />",
+    ],
+)
+@pytest.mark.parametrize("fields", [[], ["name"]], ids=["one column", "two columns"])
+def test_a_server_s_dying_words_are_no_record(end: str, fields: list[str]) -> None:
+    """A text after the rows that says memory or time ran out is no row, even of one column.
+
+    The records are asked for again, fewer at a time, and all of them come.
+    """
+    study = many(8)
+
+    def answer(form: dict[str, str]) -> Reply:
+        status, headers, body = study.reply(form)
+        records = listed(form, "records")
+        return (status, headers, f"{body}{end}") if len(records) > 3 else (status, headers, body)
+
+    answer_with(answer)
+    rows = export(fields=fields, records=[str(number) for number in range(8)])
+    assert rows["record"].tolist() == [str(number) for number in range(8)]
+    assert [len(listed(form, "records")) for form in forms()] == [8, 4, 2, 2, 2, 2]
+
+
+@responses.activate
+def test_a_roster_that_ends_in_dying_words_is_an_error() -> None:
+    """The whole roster cannot be asked for in smaller parts: it fails instead of lying."""
+    answer_always((200, {"Content-Type": "text/csv"}, f"record_id\n1\n{MEMORY}"))
+    with pytest.raises(ServerOverloaded):
+        new_client().roster("record_id")
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("fields", "events", "largest"),
+    [(1, 0, 500), (388, 1, 500), (389, 1, 499), (600, 9, 280), (879, 0, 10), (950, 0, 1)],
+)
+def test_a_request_stays_below_php_s_number_of_variables(
+    fields: int, events: int, largest: int
+) -> None:
+    """Records, fields (the record ID among them), events and 10 others: at most 900 variables.
+
+    PHP drops what exceeds max_input_vars (1,000) without a word, the last names first.
+    """
+    names = [f"field_{number}" for number in range(fields)]
+    header = ["record_id", "redcap_event_name", *names]
+    study = Rows(header, [[str(number), "e0", *[""] * fields] for number in range(50)])
+    answer_with(study.reply)
+    asked = [f"e{number}" for number in range(events)]
+    records = [str(number) for number in range(50)]
+    export(fields=names, events=asked, records=records)
+    sizes = [len(listed(form, "records")) for form in forms()]
+    assert max(sizes) == min(largest, 50)
+    if fields < 880:
+        assert all(len(form) <= 900 for form in forms())
+    exported = Export(tuple(names), "record_id", tuple(asked))
+    assert exported.batch(500) == largest
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [413, 500, 503])
+def test_a_server_that_fails_at_large_exports_is_asked_for_less(status: int) -> None:
+    """A page of HTTP 500 or 503 five times, or 413 once, for many records: then for fewer."""
+    study = many(4)
+    page: Reply = (status, {"Content-Type": "text/html"}, "<html>Oops</html>")
+    answer_with(lambda form: page if len(listed(form, "records")) > 2 else study.reply(form))
+    assert len(export(records=["0", "1", "2", "3"])) == 4
+    tries = 1 if status == 413 else 5
+    assert [len(listed(form, "records")) for form in forms()] == [4] * tries + [2, 2]

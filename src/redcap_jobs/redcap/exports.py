@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECORDS_PER_BATCH = 500
-"""Half of PHP's 1,000 form variables: fields, events and the call's own take a part, too."""
+VARIABLES_PER_REQUEST = 900
+"""PHP drops what exceeds 1,000 form variables (max_input_vars) without a word."""
+OTHER_VARIABLES = 10
+"""Token, content, formats and the like."""
+LAST_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class Export:
             raise call.unusable(f"the answer is cut off, or no CSV: {error}") from None
         if exported is None:
             return blank_rows(self.fields, with_dag=self.with_dag)
+        # A line of one cell fits any header of one column: then it is taken for a record.
+        last = "\n".join(exported[self.record_id_field].tail(LAST_ROWS)).encode()
+        if OUT_OF_MEMORY.search(last):
+            raise call.out_of_memory()
         return rows_frame(exported, self.record_id_field, self.fields, with_dag=self.with_dag)
 
     @property
@@ -89,6 +97,11 @@ class Export:
     def divisible(self, records: Sequence[str]) -> bool:
         """Tell whether less can be asked for: not of one record, nor of the roster itself."""
         return len(records) > 1 or (not records and self != self.roster)
+
+    def batch(self, most: int) -> int:
+        """Return how many records one request can name beside the fields and events: 1 to most."""
+        others = len({self.record_id_field, *self.fields}) + len(self.events) + OTHER_VARIABLES
+        return max(1, min(most, VARIABLES_PER_REQUEST - others))
 
     @property
     def roster(self) -> Export:
@@ -145,7 +158,7 @@ class Exporter:
         """Export in batches; once one had to be halved, those after it are smaller, too."""
         import pandas as pd
 
-        size, start, parts = self.batch, 0, []
+        size, start, parts = export.batch(self.batch), 0, []
         while start < len(records):
             some = records[start : start + size]
             try:
