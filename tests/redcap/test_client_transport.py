@@ -394,6 +394,27 @@ def test_no_error_holds_the_token_in_its_chain(*, divisible: bool) -> None:
 
 
 @responses.activate
+@pytest.mark.parametrize(
+    "body", ['record_id,name\n1,"Ms Example', "record_id,name\n1,Ms Example,\n"]
+)
+def test_no_error_holds_an_answer_s_rows_in_its_chain(body: str) -> None:
+    """An export that cannot be read leaves nothing of its rows on the error."""
+    answer_always((200, {"Content-Type": "text/csv"}, body))
+    with pytest.raises(UnusableAnswer) as failed:
+        new_client().export_rows(["name"], record_id_field="record_id", records=["1"])
+    assert "Example" not in held_by(failed.value, {})
+
+
+@responses.activate
+def test_no_error_holds_a_broken_json_answer_in_its_chain() -> None:
+    """JSON that is cut off leaves nothing of itself on the error."""
+    answer_always((200, JSON, '[{"name":"Ms Example'))
+    with pytest.raises(UnusableAnswer) as failed:
+        new_client().metadata()
+    assert "Example" not in held_by(failed.value, {})
+
+
+@responses.activate
 def test_a_refused_certificate_is_told_at_once() -> None:
     """An untrusted certificate does not get better by waiting, and the message says what it is."""
     responses.add(responses.POST, URL, body=requests.exceptions.SSLError("bad certificate"))

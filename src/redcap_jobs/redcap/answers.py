@@ -236,7 +236,8 @@ def read_json(answer: Answer) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        raise answer.call.unusable("the answer is cut off, or no JSON") from None
+        pass  # raised outside: the original holds the body
+    raise answer.call.unusable("the answer is cut off, or no JSON")
 
 
 def read_text(answer: Answer) -> str:

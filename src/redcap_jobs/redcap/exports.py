@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from redcap_jobs.redcap.answers import OUT_OF_MEMORY, Answer
-from redcap_jobs.redcap.errors import RowsMissing, ServerOverloaded
+from redcap_jobs.redcap.errors import RedcapError, RowsMissing, ServerOverloaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +75,16 @@ class Export:
             keep = {*exported_columns(names, self.expected)}
             return [name for name in names if name in keep or name.startswith("redcap_")]
 
+        malformed: RedcapError | None = None
+        exported = None
         try:
             exported = read_columns(answer.chunks(), wanted)
         except MalformedCsv as error:
+            malformed = call.unusable(f"the answer is cut off, or no CSV: {error}")
             if OUT_OF_MEMORY.search(error.tail):
-                raise call.out_of_memory() from None
-            raise call.unusable(f"the answer is cut off, or no CSV: {error}") from None
+                malformed = call.out_of_memory()
+        if malformed:
+            raise malformed  # not within the except: the original holds rows
         if exported is None:
             return blank_rows(self.fields, with_dag=self.with_dag)
         # A line of one cell fits any header of one column: then it is taken for a record.

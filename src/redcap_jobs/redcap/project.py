@@ -169,10 +169,10 @@ CODE_BREAK = re.compile(r"\||\r?\n|\r|(?:\\r)?\\n")
 
 
 def parse_missing_codes(text: str) -> dict[str, str]:
-    """Parse ``-99, Not asked``: a bar or a line break ends a code's label.
+    r"""Parse ``-99, Not asked``: a bar or a line break ends a code's label.
 
     REDCap's settings page takes the codes one per line; breaks come as they were stored, a
-    literal ``\\n`` among them.
+    literal ``\n`` among them.
     """
     parts = CODE_BREAK.split(text)
     return {choice.code: choice.label for part in parts for choice in parse_choices(part)}

@@ -122,7 +122,9 @@ class Transport:
         """
         call = Call(self.label, content, (self._token.reveal(), *private))
         try:
-            return self._repeated(call, parameters, read, repeatable, divisible)
+            return self._repeated(
+                call, parameters, read, repeatable=repeatable, divisible=divisible
+            )
         except (ServerFailed, BrokenOff) as error:
             if not divisible:
                 raise
@@ -134,6 +136,7 @@ class Transport:
         call: Call,
         parameters: Mapping[str, str],
         read: Callable[[Answer], T],
+        *,
         repeatable: bool,
         divisible: bool,
     ) -> T:
