@@ -133,7 +133,11 @@ def fields() -> Mapping[str, Field]:
     return parse_fields(rows)
 
 
-def project_of(*, offsets: Mapping[str, tuple[int, int, int]] | None = None) -> Project:
+def project_of(
+    *,
+    offsets: Mapping[str, tuple[int, int, int]] | None = None,
+    missing_codes: Mapping[str, str] | None = None,
+) -> Project:
     """Give the longitudinal project; ``offsets`` turn Scheduling on: event → day, min, max."""
     events = [
         Event(f"{name}_arm_{arm}", name, arm, *(offsets or {}).get(short, (None, None, None)))
@@ -142,7 +146,10 @@ def project_of(*, offsets: Mapping[str, tuple[int, int, int]] | None = None) -> 
     ]
     mapping = {(event.unique_name, form) for event in events for form in ("visit", "tracking")}
     mapping |= {(f"baseline_arm_{arm}", "enrolment") for arm in (1, 2)}
-    info = ProjectInfo(77, "Small", True, True, False, bool(offsets), False, False)
+    scheduling = bool(offsets)
+    info = ProjectInfo(
+        77, "Small", True, True, False, scheduling, False, False, missing_codes or {}
+    )
     return Project(info, fields(), tuple(events), frozenset(mapping))
 
 

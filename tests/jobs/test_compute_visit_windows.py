@@ -12,6 +12,7 @@ from small_study import (
     World,
     by_visit,
     changes,
+    project_of,
     states,
     study_of,
     visit,
@@ -116,6 +117,26 @@ def test_rows_that_contradict_the_arm_block_the_record_and_no_other() -> None:
     assert "more than one arm" in blocked["2"].what
     assert set(plan.changes["record"]) == {"3"}
     assert set(plan.decisions["record"]) == {"3"}
+
+
+def test_who_no_longer_takes_part_has_nothing_pending_and_keeps_what_was_closed() -> None:
+    """The pending visit is erased, open visits are not applicable, a held visit stays as it was."""
+    first = world(ONE, BASE, M2)
+    left = first.after(first.plan("2018-05-10")).edited("1", "base.1", "consent", "0")
+    plan = left.plan("2018-05-11")
+    assert changes(plan) == {
+        "1 base.1 vt_pending: m2->",
+        "1 m2.1 vt_target: 2018-05-09->",
+        "1 m2.1 vt_opens: 2018-04-25->",
+        "1 m2.1 vt_closes: 2018-06-06->",
+        "1 m2.1 vt_state: open->not_applicable",
+        "1 m2.1 vt_flags: past_target->",
+        "1 m2.1 vt_stamp: 2018-05-10 08:00:00->2018-05-11 08:00:00",
+    }
+    assert states(plan) == {"1 base": "completed_in_window", "1 m2": "not_applicable"}
+    assert "not taking part: participants.who is not true" in set(plan.decisions["reasons"])
+    again = left.after(plan)
+    assert changes(again.plan("2018-05-12")) == set()
 
 
 def test_who_does_not_take_part_is_skipped_with_the_reason() -> None:
@@ -244,6 +265,49 @@ def test_what_ends_texts_only_ends_no_visit() -> None:
     """
     plan = world(table, M2, head=STUDY + 'scope = "texts"\n').plan("2018-05-10")
     assert states(plan) == {"1 m2": "open"}
+
+
+@pytest.mark.parametrize(
+    ("off_study", "off_study_date"), [("UNK", "2018-04-01"), ("UNK", ""), ("1", "UNK")]
+)
+def test_a_missing_data_code_in_a_stop_condition_stops(off_study: str, off_study_date: str) -> None:
+    """Nobody who may have left is asked for a visit."""
+    table = f"""
+        record | event  | anchor_date | consent | group | off_study   | off_study_date
+        1      | base.1 | 2018-03-09  | 1       | 1     | {off_study} | {off_study_date}
+    """
+    project = project_of(missing_codes={"UNK": "Unknown"})
+    plan = world(table, M2, project=project).plan("2018-05-10")
+    assert not [line for line in changes(plan) if "vt_pending" in line]
+    dated = off_study_date.startswith("2018")
+    assert states(plan) == {"1 m2": "not_applicable_off_study" if dated else "open"}
+    assert [problem.where for problem in plan.problems] == ([] if dated else ["off_study"])
+
+
+def test_a_missing_data_code_for_the_date_of_leaving_stops() -> None:
+    """A table without a condition: that the date is unknown says that the person left."""
+    table = """
+        record | event  | anchor_date | consent | group | off_study_date
+        1      | base.1 | 2018-03-09  | 1       | 1     | UNK
+        2      | base.1 | 2018-03-09  | 1       | 1     |
+    """
+    project = project_of(missing_codes={"UNK": "Unknown"})
+    head = STUDY.replace("when = \"[first-event-name][off_study] = '1'\"\n", "")
+    plan = world(table, M2, head=head, project=project).plan("2018-05-10")
+    assert {line for line in changes(plan) if "vt_pending" in line} == {"2 base.1 vt_pending: ->m2"}
+    assert [problem.record for problem in plan.problems] == ["1"]
+
+
+def test_a_missing_data_code_in_an_output_is_overwritten_as_what_it_is() -> None:
+    """The cell does not pass for blank: its old value is the code, and an erasure erases it."""
+    table = """
+        record | event  | anchor_date | consent | group | vt_flags | vt_pending
+        1      | base.1 |             | 1       | 1     |          | UNK
+        1      | m2.1   |             |         |       | UNK      |
+    """
+    project = project_of(missing_codes={"UNK": "Unknown"})
+    found = changes(world(table, M2, project=project).plan("2018-05-10"))
+    assert {"1 base.1 vt_pending: UNK->", "1 m2.1 vt_flags: UNK->"} <= found
 
 
 def test_off_study_without_a_date_is_a_problem_and_nothing_is_pending() -> None:

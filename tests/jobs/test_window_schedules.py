@@ -133,6 +133,34 @@ def test_a_window_that_cannot_be_told_is_a_problem_and_schedules_nothing() -> No
     assert "window" in problem.what
 
 
+def test_a_blank_group_where_windows_differ_by_site_is_a_problem_not_out_of_schedule() -> None:
+    """Which site's window applies is unknown; a record of a site without one is not applicable."""
+    table = """
+        record | event  | anchor_date | consent | group | dag
+        1      | base.1 | 2018-03-09  | 1       | 1     | west
+        2      | base.1 | 2018-03-09  | 1       | 1     |
+        3      | base.1 | 2018-03-09  | 1       | 1     | east
+    """
+    windows = '[{ site = "west", early = 0, late = 28 }]'
+    plan = world(table, visit("m2", TWO_MONTHS, windows)).plan("2018-03-10")
+    assert states(plan) == {"1 m2": "upcoming", "2 m2": "not_scheduled", "3 m2": "not_applicable"}
+    (problem,) = plan.problems
+    assert (problem.record, problem.where) == ("2", "visit m2")
+    assert "data access group" in problem.what
+
+
+def test_a_blank_group_takes_the_window_meant_for_all_others() -> None:
+    """A last window without a site is for whoever no other window is for."""
+    table = """
+        record | event  | anchor_date | consent | group | dag
+        2      | base.1 | 2018-03-09  | 1       | 1     |
+    """
+    windows = '[{ site = "west", early = 0, late = 28 }, { early = 0, late = 7 }]'
+    plan = world(table, visit("m2", TWO_MONTHS, windows)).plan("2018-03-10")
+    assert states(plan) == {"2 m2": "upcoming"}
+    assert plan.problems == ()
+
+
 REDCAP_OFFSETS = {"base": (0, 0, 7), "m2": (60, 14, 28), "m4": (120, 3, 5)}
 BY_REDCAP = [visit(name, '"redcap"', "[]") for name in ("base", "m2")]
 

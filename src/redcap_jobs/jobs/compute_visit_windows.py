@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from redcap_jobs.jobs import window_decisions, window_reads, window_reports
-from redcap_jobs.jobs.participants import People, people
+from redcap_jobs.jobs.participants import People, local_times, people
 from redcap_jobs.jobs.visit_flags import FlagBits, flags
 from redcap_jobs.jobs.visit_states import Classified, classify, pending_visits
 from redcap_jobs.jobs.visit_windows import Marks, Schedule
 from redcap_jobs.jobs.window_facts import Known, known
+from redcap_jobs.jobs.window_leavers import leavers_columns, leavers_decisions
 from redcap_jobs.jobs.window_outputs import (
     Column,
     Outputs,
@@ -90,27 +91,31 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     """
     computed = _computed(study, inputs, as_of)
     records, visits = computed.people.records, computed.schedule.visits
-    outputs = _outputs(study, inputs, computed.people)
+    outputs = _outputs(study, inputs, computed.people.arms, computed.people.today)
     columns, kept = _columns(study, inputs, computed, outputs, as_of)
     state = np.where(kept, computed.last.state, computed.found.state)
     found = replace(
         computed.found, state=state, pending=pending_visits(state, computed.known.facts)
     )
     columns += outputs.participant(pending_text(found, visits))
+    left, left_changes = _leavers(study, inputs, computed, as_of)
     corrected = window_decisions.anchor_corrected(computed.last, computed.facts)
     return Plan(
         job=NAME,
         as_of=as_of,
-        changes=changes_of(columns, records),
-        decisions=window_decisions.decisions_frame(
-            records,
-            visits,
-            computed.found.state,
-            computed.bits,
-            computed.facts,
-            computed.rules,
-            kept,
-            computed.last,
+        changes=joined(changes_of(columns, records), left_changes),
+        decisions=joined(
+            window_decisions.decisions_frame(
+                records,
+                visits,
+                computed.found.state,
+                computed.bits,
+                computed.facts,
+                computed.rules,
+                kept,
+                computed.last,
+            ),
+            left,
         ),
         owned=output_fields(study),
         skips=(
@@ -166,7 +171,7 @@ def _columns(
     )
     if inputs.options.get("reclassify"):
         closed = np.zeros_like(closed)
-    stamp = as_of.astimezone(ZoneInfo(study.study.time_zone)).strftime("%Y-%m-%d %H:%M:%S")
+    stamp = _stamp(study, as_of)
     columns: list[Column] = []
     kept = closed & (computed.last.state != computed.found.state)
     for place in range(len(study.visits)):
@@ -181,10 +186,32 @@ def _columns(
     return columns, kept
 
 
-def _outputs(study: Study, inputs: Inputs, persons: People) -> Outputs:
+def _leavers(
+    study: Study, inputs: Inputs, computed: Computed, as_of: datetime
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give decisions and changes of those who no longer take part."""
+    others, visits = computed.people.others, computed.schedule.visits
+    _, _, decisions = reads(study, inputs)
+    last = window_decisions.before(inputs.tables[decisions], others.index, visits)
+    now = local_times(study, pd.Series("", index=others.index, dtype="str"), as_of)
+    columns = leavers_columns(_outputs(study, inputs, others, now), last, _stamp(study, as_of))
+    return leavers_decisions(others.index, visits, last), changes_of(columns, others.index)
+
+
+def joined(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Give both frames' rows; columns and dtypes are the same."""
+    return pd.concat([first, second], ignore_index=True) if len(second) else first
+
+
+def _stamp(study: Study, as_of: datetime) -> str:
+    return as_of.astimezone(ZoneInfo(study.study.time_zone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _outputs(study: Study, inputs: Inputs, arms: pd.Series, today: pd.Series) -> Outputs:
     rows = inputs.tables[window_reads.target_rows(study, inputs)]
-    view = ParticipantView(rows, persons.records, inputs.target, persons.arms, today=persons.today)
-    return Outputs(study, inputs.target, view, persons.arms)
+    # A missing-data code that stands in an output is a value like any other: it is overwritten.
+    view = ParticipantView(rows, arms.index, inputs.target, arms, missing_codes=(), today=today)
+    return Outputs(study, inputs.target, view, arms)
 
 
 def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:  # noqa: ARG001 - one signature for all jobs

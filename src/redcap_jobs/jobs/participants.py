@@ -25,13 +25,15 @@ class People:
     """The participants a job plans for; every Series has one entry per record, in one order.
 
     ``arms`` is Int64 (NA: no row in any arm), ``sites`` the unique name of the data access group
-    or '', ``today`` datetime64[s] at midnight: the date at the participant's site.
+    or '', ``today`` datetime64[s] at midnight: the date at the participant's site. ``others`` gives
+    the arms of those who do not take part.
     """
 
     view: ParticipantView
     arms: pd.Series
     sites: pd.Series
     today: pd.Series
+    others: pd.Series
     skips: tuple[Skip, ...]
     problems: tuple[Problem, ...]
 
@@ -63,6 +65,7 @@ def people(study: Study, inputs: Inputs, rows: pd.DataFrame, as_of: datetime) ->
         arms=arms.loc[kept],
         sites=sites.loc[kept],
         today=now.loc[kept].dt.floor("D"),
+        others=arms.loc[~taking_part & ~contradictory],
         skips=skips,
         problems=tuple(problems),
     )

@@ -29,24 +29,9 @@ import numpy.typing as npt
 
 from redcap_jobs.jobs.month_arithmetic import Dates, Spans
 from redcap_jobs.jobs.visit_windows import Facts, Marks, Schedule, Windows, windows
+from redcap_jobs.study.visit_state_names import VISIT_STATES
 
-STATES = (
-    "not_applicable",
-    "completed_in_window",
-    "completed_early",
-    "completed_late",
-    "completed_undated",
-    "completed_unclassified",
-    "missed_recorded",
-    "not_applicable_off_study",
-    "missed_before_off_study",
-    "off_study_in_window",
-    "not_scheduled",
-    "upcoming",
-    "open",
-    "overdue",
-    "missed",
-)
+STATES = VISIT_STATES
 """All states in the order of their rules: a participant-visit is in exactly one."""
 
 COMPLETED = frozenset(state for state in STATES if state.startswith("completed_"))

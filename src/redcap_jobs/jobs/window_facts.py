@@ -139,15 +139,21 @@ def _off_study(
 def _left(
     off: OffStudy, people: People, reader: DateReader, today: Dates, where: str
 ) -> tuple[Dates, Marks]:
-    """Give the dates of one table, and for whom its condition is true without a date."""
+    """Give the dates of one table, and for whom it holds without a date.
+
+    A missing-data code in the condition, or in place of the date, stops: somebody knows that the
+    person left, and not when.
+    """
     blank = np.full(len(people.records), np.datetime64("NaT", "D"))
     since = reader.dates(people.view, off.from_, f"{where}.from") if off.from_ else blank
     until = reader.dates(people.view, off.until, f"{where}.until") if off.until else blank
     applies = ~(until <= today)
-    without = np.zeros(len(people.records), dtype=bool)
     if off.when is not None:
-        applies &= _truth(off.when, people.view)
+        applies &= people.view.stops(off.when.expression).to_numpy(dtype=bool)
         without = applies & np.isnat(since)
+    else:
+        unknown = [people.view.coded_missing(each) for each in off.from_]
+        without = applies & np.isnat(since) & np.any(unknown, axis=0)
     return np.where(applies, since, blank), without
 
 

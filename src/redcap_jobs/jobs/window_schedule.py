@@ -2,7 +2,8 @@
 
 Of a visit's windows the first that fits counts: its arm and site are the record's, its condition
 is true (a blank is not true). Where none fits, the visit is not in the record's schedule, unless
-a condition could not be told for want of data: then the window is unknown, which is a Problem.
+a condition or the site could not be told for want of data: then the window is unknown, which is a
+Problem.
 """
 
 from __future__ import annotations
@@ -96,8 +97,9 @@ def schedule_of(study: Study, project: Project, people: People) -> tuple[Schedul
         Problem(
             record,
             f"visit {visit.id}",
-            "which of its windows applies cannot be told: a field that decides is blank",
-            "fill it in, or add a window without a condition to the study file",
+            "which of its windows applies cannot be told: a field that decides, or the record's "
+            "data access group, is blank",
+            "fill it in, or add a window without condition and site to the study file",
         )
         for visit, each in zip(study.visits, columns, strict=True)
         for record in people.records[each.unknown]
@@ -117,11 +119,12 @@ def _columns(study: Study, visit: Visit, project: Project, people: People) -> Co
     open_to = in_arm
     for window in visit.windows:
         fits = open_to & _arm_and_site(study, window, people)
+        maybe = open_to & _arm_and_site(study, window, people, unknown_site=True)
         if window.when is not None:
             truth = window.when.expression.truth(view).to_numpy(dtype=bool)
             blank = window.when.expression.any_blank(view).to_numpy(dtype=bool)
-            columns.unknown |= fits & blank & ~truth
-            fits = fits & truth
+            fits, maybe = fits & truth, maybe & (truth | blank)
+        columns.unknown |= maybe & ~fits
         columns.put(fits, "early", window.early)
         columns.put(fits, "late", window.late)
         columns.put_hard_close(fits, window.hard_close or visit.hard_close)
@@ -145,13 +148,17 @@ def _has_place(visit: Visit, project: Project, people: People) -> Marks:
     return people.arms.isin(arms).fillna(value=False).to_numpy(dtype=bool)
 
 
-def _arm_and_site(study: Study, window: Window, people: People) -> Marks:
+def _arm_and_site(
+    study: Study, window: Window, people: People, *, unknown_site: bool = False
+) -> Marks:
+    """Mark the records of the window's arm and site; ``unknown_site``: those of no group, too."""
     fits = np.ones(len(people.records), dtype=bool)
     if window.arm is not None:
         number = study.arms[window.arm].number
         fits &= (people.arms == number).fillna(value=False).to_numpy(dtype=bool)
     if window.site is not None:
-        fits &= (people.sites == window.site).to_numpy(dtype=bool)
+        here = people.sites == window.site
+        fits &= (here | (people.sites == "") if unknown_site else here).to_numpy(dtype=bool)
     return fits
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from redcap_jobs.redcap.logic import SMART_EVENTS, Reference
+from redcap_jobs.redcap.logic import SMART_EVENTS, Expression, Reference
 from redcap_jobs.redcap.project import Project
 from redcap_jobs.redcap.record_cells import ABSENT, Cells, Whole, code_of
 from redcap_jobs.redcap.record_places import (
@@ -176,6 +176,17 @@ class ParticipantView(_View):
         other = copy(self)
         other.own = own
         return other
+
+    def stops(self, expression: Expression) -> pd.Series:
+        """Say per entry (``bool``) whether a condition that stops something holds.
+
+        A missing-data code in a field that it reads stops, too: "unknown" is no leave to go on.
+        """
+        stopped = expression.truth(self)
+        for reference in expression.references:
+            if reference.code is None:
+                stopped |= self.coded_missing(reference)
+        return stopped
 
     def smart(self, name: str, args: tuple[str, ...] = ()) -> pd.Series:  # noqa: ARG002 - Context
         """Give a smart variable; '' where there is no event, arm or group."""

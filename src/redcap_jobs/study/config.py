@@ -38,10 +38,8 @@ from redcap_jobs.study.values import (
     Zone,
     problem,
 )
-from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 __all__ = [
-    "VISIT_STATES",
     "Anchor",
     "Arm",
     "Condition",

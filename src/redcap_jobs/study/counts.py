@@ -63,8 +63,9 @@ def condition_counts(study: Study, view: ParticipantView) -> Iterator[ConditionC
     for use in conditions(study):
         seen = view.at(use.own)
         try:
-            truth = use.condition.expression.truth(seen)
-            blank = use.condition.expression.any_blank(seen)
+            expression = use.condition.expression
+            truth = seen.stops(expression) if use.stops else expression.truth(seen)
+            blank = expression.any_blank(seen)
         except DictionaryError:  # a finding of its own says so already
             continue
         yield ConditionCount(

@@ -36,11 +36,15 @@ class FieldUse:
 
 @dataclass(frozen=True)
 class ConditionUse:
-    """One condition of the study file, and where its references without an event are looked for."""
+    """One condition of the study file, and where its references without an event are looked for.
+
+    Where ``stops``, a missing-data code in one of its fields counts as true.
+    """
 
     path: KeyPath
     condition: Condition
     own: OwnPlace = None
+    stops: bool = False
 
 
 def conditions(study: Study) -> Iterator[ConditionUse]:
@@ -49,9 +53,9 @@ def conditions(study: Study) -> Iterator[ConditionUse]:
         yield from _condition(("arms", name, "when"), arm, "when")
     people = study.participants
     for key in ("who", "may_text", "opted_out"):
-        yield from _condition(("participants", key), people, key)
+        yield from _condition(("participants", key), people, key, stops=key == "opted_out")
     for index, off in _numbered(people, "off_study"):
-        yield from _condition(("participants", "off_study", index, "when"), off, "when")
+        yield from _condition(("participants", "off_study", index, "when"), off, "when", stops=True)
     for index, visit in _numbered(study, "visits"):
         own = own_place(visit)
         for number, window in _numbered(visit, "windows"):
@@ -118,11 +122,11 @@ def _fields(
 
 
 def _condition(
-    path: KeyPath, table: object, key: str, own: OwnPlace = None
+    path: KeyPath, table: object, key: str, own: OwnPlace = None, *, stops: bool = False
 ) -> Iterator[ConditionUse]:
     condition = _of(table, key)
     if isinstance(condition, Condition):
-        yield ConditionUse(path, condition, own)
+        yield ConditionUse(path, condition, own, stops)
 
 
 def _of(table: object, key: str) -> object:
