@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sandbox_projects import Caller
 
-from redcap_jobs.sandbox.project import ApiUser
+from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 
 
@@ -69,7 +69,7 @@ def test_an_instrument_and_an_instance(longitudinal: Caller) -> None:
 
 def test_a_user_in_a_group_cannot_delete_what_it_cannot_see(server: Sandbox) -> None:
     """Another group's record does not exist for this user."""
-    token = server.project(901).add_user(ApiUser("nurse", dag="north_clinic"))
+    token = server.project(901).add_user(user("nurse", dag="north_clinic"))
     response = Caller(server.url, token).post(content="record", action="delete", records=["2"])
     assert response.status_code == 400
     assert response.text.endswith("The following records do not exist: 2</error></hash>")

@@ -10,7 +10,7 @@ import pytest
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.api import Behaviour
-from redcap_jobs.sandbox.project import ApiUser
+from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 
 KEYS = ["record_id", "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"]
@@ -192,7 +192,7 @@ def test_labels_replace_codes(longitudinal: Caller) -> None:
 def test_the_group_column_needs_groups_and_a_user_outside_them(server: Sandbox) -> None:
     """No column without groups in the project, nor for a user who is in one of them."""
     project = server.project(901)
-    inside = Caller(server.url, project.add_user(ApiUser("nurse", dag="north_clinic")))
+    inside = Caller(server.url, project.add_user(user("nurse", dag="north_clinic")))
     rows = inside.export(exportDataAccessGroups="true")
     assert "redcap_data_access_group" not in rows[0]
     with Sandbox([trial(dags=False)]) as other:
@@ -202,8 +202,8 @@ def test_the_group_column_needs_groups_and_a_user_outside_them(server: Sandbox) 
 
 def test_the_group_column_needs_the_right_to_see_groups(server: Sandbox) -> None:
     """Without the Data Access Groups right: 400 and the recorded text."""
-    user = ApiUser("guest", data_access_groups=False)
-    caller = Caller(server.url, server.project(901).add_user(user))
+    guest = user("guest", data_access_groups=False)
+    caller = Caller(server.url, server.project(901).add_user(guest))
     response = caller.post(content="record", format="json", exportDataAccessGroups="true")
     assert response.status_code == 400
     assert response.json()["error"] == (
@@ -214,7 +214,7 @@ def test_the_group_column_needs_the_right_to_see_groups(server: Sandbox) -> None
 
 def test_a_user_in_a_group_sees_its_records_only(server: Sandbox) -> None:
     """Other groups' records are not there at all."""
-    token = server.project(901).add_user(ApiUser("nurse", dag="north_clinic"))
+    token = server.project(901).add_user(user("nurse", dag="north_clinic"))
     assert {row["record_id"] for row in Caller(server.url, token).export()} == {"10"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.api import Behaviour
-from redcap_jobs.sandbox.project import ApiUser
+from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 
 BAD_FORMAT = (
@@ -371,7 +371,7 @@ def test_a_record_moves_to_another_group(server: Sandbox, longitudinal: Caller) 
 def test_a_user_in_a_group_may_not_send_the_group_column(server: Sandbox) -> None:
     """The recorded refusal; without the column, new records are in the user's group."""
     project = server.project(901)
-    nurse = Caller(server.url, project.add_user(ApiUser("nurse", dag="north_clinic")))
+    nurse = Caller(server.url, project.add_user(user("nurse", dag="north_clinic")))
     row = {"record_id": "20-1", "redcap_event_name": "start_arm_1", "sex": "1"}
     message = nurse.refusal([row | {"redcap_data_access_group": "north_clinic"}])
     assert message == "Illegal use of 'redcap_data_access_group' field!"

@@ -12,7 +12,7 @@ import requests
 from sandbox_projects import TIMEOUT, Caller, registry, trial
 
 from redcap_jobs.errors import UsageError
-from redcap_jobs.sandbox.project import ApiUser
+from redcap_jobs.sandbox.members import User, user
 from redcap_jobs.sandbox.server import Sandbox
 
 
@@ -41,24 +41,24 @@ def test_a_bad_token_is_403(server: Sandbox, token: str, format_: str, text: str
     ("user", "call", "message"),
     [
         (
-            ApiUser("u", api_export=False),
+            user("u", api_export=False),
             {"content": "record"},
             "You do not have API Export privileges",
         ),
         (
-            ApiUser("u", api_import=False),
+            user("u", api_import=False),
             {"content": "record", "data": "[]"},
             "You do not have API Import/Update privileges",
         ),
         (
-            ApiUser("u", record_delete=False),
+            user("u", record_delete=False),
             {"content": "record", "action": "delete", "records[0]": "10"},
             "You do not have Delete Record privileges",
         ),
     ],
 )
 def test_each_right_is_asked_for(
-    server: Sandbox, user: ApiUser, call: dict[str, str], message: str
+    server: Sandbox, user: User, call: dict[str, str], message: str
 ) -> None:
     """A missing right: 403 and the recorded text."""
     caller = Caller(server.url, server.project(901).add_user(user))

@@ -8,7 +8,7 @@ import pytest
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.ismile import ismile_structure
-from redcap_jobs.sandbox.project import ApiUser
+from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 
 
@@ -171,7 +171,7 @@ def test_the_next_record_name_is_the_largest_number_plus_one(
     classic.send([{"id": "A-7", "name": "x"}])
     assert classic.post(content="generateNextRecordName").text == "1"
     project = server.project(901)
-    nurse = Caller(server.url, project.add_user(ApiUser("nurse", dag="north_clinic")))
+    nurse = Caller(server.url, project.add_user(user("nurse", dag="north_clinic")))
     assert nurse.post(content="generateNextRecordName").text == "20-1"
     nurse.send([{"record_id": "20-1", "redcap_event_name": "start_arm_1", "sex": "1"}])
     assert nurse.post(content="generateNextRecordName").text == "20-2"

@@ -12,7 +12,7 @@ import pytest
 
 from redcap_jobs.cli import main
 from redcap_jobs.sandbox.ismile import ismile_projects
-from redcap_jobs.sandbox.project import ApiUser
+from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.study.loading import bundled_study_text
 
@@ -151,7 +151,7 @@ def test_warnings_alone_end_with_exit_0(run: Run, study: Path, env_file: Path) -
 
 def without_right_to_groups(sandbox: Sandbox, env_file: Path) -> None:
     """Put a token in place whose user may not see data access groups."""
-    token = sandbox.project(3042).add_user(ApiUser("guest", data_access_groups=False))
+    token = sandbox.project(3042).add_user(user("guest", data_access_groups=False))
     env_file.write_text(f"{DEV}={token}\n")
 
 

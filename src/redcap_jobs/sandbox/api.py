@@ -90,7 +90,7 @@ class Api:
                 return written(answer, parameters, entry.action, fault), entry
             project, user = find_user(self.projects, parameters.text("token"))
             entry = asked_for(replace(entry, pid=project.pid, user=user.username), parameters)
-            call = find_call(parameters, user)
+            call = find_call(parameters, project.members.rights(user.username))
             if fault and fault.replacement and not fault.after:
                 return replaced(fault), entry
             context = Context(

@@ -15,8 +15,9 @@ from redcap_jobs.sandbox import (
 )
 from redcap_jobs.sandbox.answers import Answer
 from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.members import Rights, User
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
-from redcap_jobs.sandbox.project import ApiUser, SandboxProject
+from redcap_jobs.sandbox.project import SandboxProject
 
 Right: TypeAlias = Literal["export", "import", "delete", "none"]
 
@@ -29,6 +30,9 @@ MISSING_RIGHT = {
     "import": "You do not have API Import/Update privileges",
     "delete": "You do not have Delete Record privileges",
 }
+
+
+RIGHT_NAMED = {"export": "api_export", "import": "api_import", "delete": "record_delete"}
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,7 @@ def action_of(parameters: Parameters) -> str:
     return named or ("import" if parameters.given("data") else "export")
 
 
-def has_right(user: ApiUser, right: Right) -> bool:
-    """Tell whether the token's user may do what the call does."""
-    held = {
-        "export": user.api_export,
-        "import": user.api_import,
-        "delete": user.record_delete,
-        "none": True,
-    }
-    return held[right]
-
-
-def find_call(parameters: Parameters, user: ApiUser) -> Call:
+def find_call(parameters: Parameters, rights: Rights) -> Call:
     """Return the call that was asked for.
 
     Raises:
@@ -89,12 +82,12 @@ def find_call(parameters: Parameters, user: ApiUser) -> Call:
     call = CALLS.get((content, action_of(parameters)))
     if call is None:
         raise Refusal(501, NOT_IMPLEMENTED)
-    if not has_right(user, call.right):
+    if call.right != "none" and not rights.allow(RIGHT_NAMED[call.right]):
         raise Refusal(403, MISSING_RIGHT[call.right])
     return call
 
 
-def find_user(projects: list[SandboxProject], token: str) -> tuple[SandboxProject, ApiUser]:
+def find_user(projects: list[SandboxProject], token: str) -> tuple[SandboxProject, User]:
     """Return the project and user behind a token.
 
     Raises:
@@ -102,7 +95,7 @@ def find_user(projects: list[SandboxProject], token: str) -> tuple[SandboxProjec
 
     """
     for project in projects:
-        user = project.users.get(token)
-        if user is not None:
-            return project, user
+        members = project.members
+        if token in members.tokens:
+            return project, members.users[members.tokens[token]]
     raise Refusal(403, UNKNOWN_USER)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from redcap_jobs.sandbox.activity_log import Activity, Kind
+from redcap_jobs.sandbox.members import Rights, User
 from redcap_jobs.sandbox.parameters import Parameters
-from redcap_jobs.sandbox.project import ApiUser, SandboxProject
+from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.structure import Structure
 
 
@@ -29,7 +31,7 @@ class Context:
 
     parameters: Parameters
     project: SandboxProject
-    user: ApiUser
+    user: User
     now: datetime
     refusals_name_event: bool = False
     counts: Counts = field(default_factory=Counts)
@@ -38,6 +40,16 @@ class Context:
     def structure(self) -> Structure:
         """Return the project's structure."""
         return self.project.structure
+
+    @property
+    def rights(self) -> Rights:
+        """Return what the token's user may do."""
+        return self.project.members.rights(self.user.username)
+
+    def note(self, kind: Kind, action: str, details: str, record: str = "", dag: str = "") -> None:
+        """Write a row into the project's log."""
+        activity = Activity(self.now, self.user.username, kind, action, details, record, dag)
+        self.project.log.add(activity)
 
     def visible(self, record_dag: str) -> bool:
         """Tell whether the token's user may see a record of that data access group."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import RLock
 
+from redcap_jobs.sandbox.activity_log import ActivityLog
+from redcap_jobs.sandbox.file_repository import Repository
+from redcap_jobs.sandbox.members import Members, User
+from redcap_jobs.sandbox.report import Report
 from redcap_jobs.sandbox.store import Store
+from redcap_jobs.sandbox.stored_files import FileStore
 from redcap_jobs.sandbox.structure import Structure
 
 
@@ -26,25 +32,24 @@ class Settings:
     purpose: str = "0"
     purpose_other: str = ""
     project_notes: str = ""
-
-
-@dataclass(frozen=True)
-class ApiUser:
-    """The user behind a token, with the rights that the API asks about."""
-
-    username: str
-    dag: str = ""
-    api_export: bool = True
-    api_import: bool = True
-    record_delete: bool = True
-    data_access_groups: bool = True
+    project_language: str = "English"
+    project_irb_number: str = ""
+    project_grant_number: str = ""
+    project_pi_firstname: str = ""
+    project_pi_lastname: str = ""
+    project_pi_email: str = ""
+    display_today_now_button: bool = True
+    bypass_branching_erase_field_prompt: bool = False
+    external_modules: str = ""
 
 
 @dataclass(repr=False)
 class SandboxProject:
-    """One project of the sandbox; ``users`` maps a token to the user whose token it is.
+    """One project of the sandbox.
 
-    ``env_name`` is the variable under which the first token is handed out.
+    ``env_name`` is the variable under which the first token is handed out. Whatever is not data of
+    records is a value that :meth:`change` replaces; ``changed`` is told of it (see ``Store`` for
+    the data). ``secret`` is what survey links and codes are derived from.
     """
 
     pid: int
@@ -52,15 +57,23 @@ class SandboxProject:
     structure: Structure
     settings: Settings = field(default_factory=Settings)
     created: datetime = datetime(2026, 1, 5, 9, 0)  # noqa: DTZ001 - REDCap's stamps are naive server time
+    moved_to_production: datetime | None = None
     env_name: str = ""
     store: Store = field(default_factory=Store)
-    users: dict[str, ApiUser] = field(default_factory=dict)
+    members: Members = field(default_factory=Members)
+    files: FileStore = field(default_factory=FileStore)
+    repository: Repository = field(default_factory=Repository)
+    reports: Mapping[int, Report] = field(default_factory=dict)
+    log: ActivityLog = field(default_factory=ActivityLog)
+    secret: str = field(default_factory=secrets.token_hex)
+    changed: Callable[[SandboxProject], None] | None = None
+    lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
         if not self.env_name:
             self.env_name = env_name_of(self.title)
-        if not self.users:
-            self.add_user(ApiUser("data_manager"))
+        if not self.members.tokens:
+            self.add_user(User("data_manager"))
 
     def __repr__(self) -> str:
         return f"SandboxProject({self.pid}, {self.title!r})"
@@ -68,12 +81,41 @@ class SandboxProject:
     @property
     def token(self) -> str:
         """Return the first user's token."""
-        return next(iter(self.users))
+        return next(iter(self.members.tokens))
 
-    def add_user(self, user: ApiUser) -> str:
-        """Add a user and return the new token, which nothing else than this server accepts."""
-        token = secrets.token_hex(16).upper()
-        self.users[token] = user
+    def change(
+        self,
+        *,
+        title: str | None = None,
+        structure: Structure | None = None,
+        settings: Settings | None = None,
+        moved_to_production: datetime | None = None,
+        members: Members | None = None,
+        repository: Repository | None = None,
+        reports: Mapping[int, Report] | None = None,
+    ) -> None:
+        """Take on new values; hold ``lock`` from reading the old ones on."""
+        given = {
+            "title": title,
+            "structure": structure,
+            "settings": settings,
+            "moved_to_production": moved_to_production,
+            "members": members,
+            "repository": repository,
+            "reports": reports,
+        }
+        with self.lock:
+            for name, value in given.items():
+                if value is not None:
+                    setattr(self, name, value)
+            if self.changed is not None:
+                self.changed(self)
+
+    def add_user(self, one: User) -> str:
+        """Add a user and return a new token of theirs."""
+        with self.lock:
+            members, token = self.members.put(one).with_token(one.username)
+            self.change(members=members)
         return token
 
     def digest(self) -> str:

@@ -86,7 +86,7 @@ def select(context: Context) -> Selection:
     )
     with_keys = any(column.field == structure.record_id_field for column in columns)
     with_dag = parameters.flag("exportDataAccessGroups") and not context.user.dag
-    if with_dag and not context.user.data_access_groups:
+    if with_dag and not context.rights.allow("data_access_groups"):
         raise Refusal(400, DAG_RIGHT_MISSING)
     return Selection(columns, with_keys, with_dag and bool(structure.dags))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,11 +29,17 @@ class RowKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One record: its rows, its data access group, and when it was created and changed."""
+    """One record: its rows, its data access group, and when it was created and changed.
+
+    Beside the dictionary's columns a row may hold ``<form>_timestamp`` and
+    ``redcap_survey_identifier`` of a survey response, and a file field holds its file's key.
+    ``locks`` names locked forms, each with its row; form '' is the whole record.
+    """
 
     rows: Mapping[RowKey, Mapping[str, str]] = field(default_factory=dict)
     dag: str = ""
     touched: tuple[datetime, ...] = ()
+    locks: frozenset[tuple[RowKey, str]] = frozenset()
 
 
 def natural_order(record: str) -> list[tuple[int, int, str]]:
@@ -78,6 +84,7 @@ class Draft:
         self._now = now
         self._rows: dict[str, dict[RowKey, dict[str, str]]] = {}
         self._dags: dict[str, str] = {}
+        self._locks: dict[str, frozenset[tuple[RowKey, str]]] = {}
         self._deleted: set[str] = set()
 
     def exists(self, record: str) -> bool:
@@ -125,10 +132,24 @@ class Draft:
         self._own(record)
         self._dags[record] = dag
 
+    def locks(self, record: str) -> frozenset[tuple[RowKey, str]]:
+        """Return a record's locked forms, see :class:`Record`."""
+        if record in self._locks:
+            return self._locks[record]
+        if record in self._deleted or record not in self._base.records:
+            return frozenset()
+        return self._base.records[record].locks
+
+    def set_locks(self, record: str, locks: frozenset[tuple[RowKey, str]]) -> None:
+        """Lock these forms of a record and no others."""
+        self._own(record)
+        self._locks[record] = locks
+
     def delete(self, record: str) -> None:
         """Take a record away."""
         self._rows.pop(record, None)
         self._dags.pop(record, None)
+        self._locks.pop(record, None)
         self._deleted.add(record)
 
     def _own(self, record: str) -> dict[RowKey, dict[str, str]]:
@@ -147,17 +168,30 @@ class Draft:
         for name, rows in self._rows.items():
             before = records.get(name, Record())
             records[name] = Record(
-                rows, self._dags.get(name, before.dag), (*before.touched, self._now)
+                rows,
+                self._dags.get(name, before.dag),
+                (*before.touched, self._now),
+                self._locks.get(name, before.locks),
             )
         return Snapshot(records)
 
+    @property
+    def touched(self) -> frozenset[str]:
+        """Return the names of the records that were written or deleted."""
+        return frozenset(self._rows) | self._deleted
+
 
 class Store:
-    """The current snapshot, and the lock under which the next one is made."""
+    """The current snapshot, and the lock under which the next one is made.
 
-    def __init__(self) -> None:
+    ``published`` is told of each new snapshot and the names of the records that changed, before
+    any reader sees it; if it raises, the write did not happen.
+    """
+
+    def __init__(self, current: Snapshot | None = None) -> None:
         self._lock = RLock()
-        self.current = Snapshot()
+        self.current = current or Snapshot()
+        self.published: Callable[[Snapshot, frozenset[str]], None] | None = None
 
     @contextmanager
     def writing(self, now: datetime) -> Iterator[Draft]:
@@ -165,4 +199,8 @@ class Store:
         with self._lock:
             draft = Draft(self.current, now)
             yield draft
-            self.current = draft.publish()
+            snapshot = draft.publish()
+            if snapshot is not self.current:
+                if self.published is not None:
+                    self.published(snapshot, draft.touched)
+                self.current = snapshot

@@ -46,10 +46,12 @@ def import_metadata(context: Context) -> Answer:
     labels = {form.name: form.label for form in context.structure.forms}
     surveys = {form.name for form in context.structure.forms if form.survey}
     forms = forms_from_fields(fields, labels | new_labels(fields, labels))
-    context.project.structure = replace(
-        context.structure,
-        fields=fields,
-        forms=tuple(replace(form, survey=form.name in surveys) for form in forms),
+    context.project.change(
+        structure=replace(
+            context.structure,
+            fields=fields,
+            forms=tuple(replace(form, survey=form.name in surveys) for form in forms),
+        )
     )
     return Plain(str(len(fields)))
 
@@ -108,5 +110,5 @@ def import_form_event_mapping(context: Context) -> Answer:
     )
     if wrong:
         raise Refusal(400, f"The following mappings are not valid: {', '.join(wrong)}")
-    context.project.structure = replace(structure, mapping=pairs)
+    context.project.change(structure=replace(structure, mapping=pairs))
     return Plain(str(len(pairs)))

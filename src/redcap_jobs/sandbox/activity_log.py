@@ -1,0 +1,50 @@
+"""A project's own log, as ``content=log`` shows it: who did what to which record, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal[
+    "export",
+    "manage",
+    "user",
+    "record_add",
+    "record_edit",
+    "record_delete",
+    "lock_record",
+    "page_view",
+]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One row of the log; ``at`` is server time without a zone, ``dag`` the record's group."""
+
+    at: datetime
+    username: str
+    kind: Kind
+    action: str
+    details: str
+    record: str = ""
+    dag: str = ""
+
+
+class ActivityLog:
+    """What happened in a project, oldest first; threads may add at once."""
+
+    def __init__(self, activities: tuple[Activity, ...] = ()) -> None:
+        self._lock = Lock()
+        self._activities = list(activities)
+
+    def add(self, activity: Activity) -> None:
+        """Note what happened."""
+        with self._lock:
+            self._activities.append(activity)
+
+    def all(self) -> list[Activity]:
+        """Return everything so far."""
+        with self._lock:
+            return list(self._activities)

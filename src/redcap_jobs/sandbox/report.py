@@ -1,0 +1,20 @@
+"""A report as a project keeps it: which fields of which records, under an id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Report:
+    """``events`` limits the rows ('' none: all), ``filter_logic`` is REDCap's logic ('' for all)."""
+
+    report_id: int
+    title: str
+    fields: tuple[str, ...]
+    filter_logic: str = ""
+    events: tuple[str, ...] = ()
+    dags: tuple[str, ...] = ()
+    with_dag: bool = False
+    with_survey_fields: bool = False
+    combine_checkboxes: bool = False

@@ -1,0 +1,48 @@
+"""Uploaded files: file fields, signatures and the file repository keep a key, the bytes lie here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as it was uploaded; ``mime`` without parameters, e.g. ``image/jpeg``."""
+
+    name: str
+    mime: str
+    content: bytes
+
+    @property
+    def key(self) -> str:
+        """Return what a cell holds for this file: equal name and bytes give an equal key."""
+        total = hashlib.sha256(self.name.encode() + b"\0" + self.mime.encode() + b"\0")
+        total.update(self.content)
+        return total.hexdigest()[:32]
+
+
+class FileStore:
+    """The bytes behind the keys. Files are never taken away: a snapshot may still name them."""
+
+    def __init__(self, files: Mapping[str, StoredFile] | None = None) -> None:
+        self._lock = Lock()
+        self._files = dict(files or {})
+
+    def put(self, file: StoredFile) -> str:
+        """Keep a file and return its key."""
+        with self._lock:
+            self._files[file.key] = file
+        return file.key
+
+    def get(self, key: str) -> StoredFile:
+        """Return the file of a key; LookupError if there is none."""
+        with self._lock:
+            return self._files[key]
+
+    def all(self) -> dict[str, StoredFile]:
+        """Return every file by its key."""
+        with self._lock:
+            return dict(self._files)
