@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from xml.sax.saxutils import escape
 
+from redcap_jobs.sandbox.stored_files import StoredFile
+
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8" ?>'
 
 CONTENT_TYPES = {
@@ -24,8 +26,8 @@ CONTENT_TYPES = {
 class Answer(Protocol):
     """Anything that can be written in one of the three formats."""
 
-    def body(self, format_: str) -> tuple[str, str]:
-        """Return the text and its content type."""
+    def body(self, format_: str) -> tuple[str | bytes, str]:
+        """Return the text, or a file's bytes, and its content type."""
         ...
 
 
@@ -106,6 +108,18 @@ class Plain:
     def body(self, format_: str) -> tuple[str, str]:  # noqa: ARG002 - the protocol's signature
         """Return the text as it is."""
         return self.text, CONTENT_TYPES["text"]
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    """A file: its bytes, and its name in the content type, as recorded from file exports."""
+
+    file: StoredFile
+
+    def body(self, format_: str) -> tuple[bytes, str]:  # noqa: ARG002 - the protocol's signature
+        """Return the bytes and their content type."""
+        name = self.file.name.replace('"', "")
+        return self.file.content, f'{self.file.mime}; name="{name}";charset=UTF-8'
 
 
 @dataclass(frozen=True)

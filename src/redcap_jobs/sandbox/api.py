@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event, Lock
@@ -15,6 +15,7 @@ from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_create import answer_super_token
 from redcap_jobs.sandbox.request_log import RequestEntry, RequestLog
+from redcap_jobs.sandbox.stored_files import StoredFile
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,11 @@ class Api:
     public_url: str = ""
     creating: Lock = field(default_factory=Lock)
 
-    def reply(self, pairs: Iterable[tuple[str, str]]) -> Reply:
-        """Answer one posted form, and note it in the log."""
-        parameters = Parameters.read(pairs, strict_arrays=self.behaviour.strict_arrays)
+    def reply(
+        self, pairs: Iterable[tuple[str, str]], files: Mapping[str, StoredFile] | None = None
+    ) -> Reply:
+        """Answer one posted form with its uploads, and note it in the log."""
+        parameters = Parameters.read(pairs, files, strict_arrays=self.behaviour.strict_arrays)
         content, action = parameters.text("content"), action_of(parameters)
         entry = RequestEntry(
             number=self.log.next_number(),
@@ -94,7 +97,12 @@ class Api:
             if fault and fault.replacement and not fault.after:
                 return replaced(fault), entry
             context = Context(
-                parameters, project, user, self.now(), self.behaviour.refusals_name_event
+                parameters,
+                project,
+                user,
+                self.now(),
+                self.public_url,
+                self.behaviour.refusals_name_event,
             )
             answer = call.answer(context)
             counts = context.counts
@@ -133,7 +141,7 @@ def written(answer: Answer, parameters: Parameters, action: str, fault: FaultRul
         answer = replace(answer, rows=kept if len(kept) < len(answer.rows) else answer.rows[:-1])
     format_ = parameters.format if action == "export" else parameters.return_format
     body, content_type = answer.body(format_)
-    return Reply(200, body.encode(), content_type)
+    return Reply(200, body.encode() if isinstance(body, str) else body, content_type)
 
 
 def replaced(fault: FaultRule) -> Reply:

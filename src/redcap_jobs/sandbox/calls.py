@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from redcap_jobs.sandbox import (
     records_delete,
@@ -19,28 +18,27 @@ from redcap_jobs.sandbox.members import Rights, User
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
 
-Right: TypeAlias = Literal["export", "import", "delete", "none"]
-
 UNKNOWN_USER = "You do not have permissions to use the API"
 NO_CONTENT = 'The value of the parameter "content" is not valid'
 NOT_IMPLEMENTED = "The requested method is not implemented."
 
 MISSING_RIGHT = {
-    "export": "You do not have API Export privileges",
-    "import": "You do not have API Import/Update privileges",
-    "delete": "You do not have Delete Record privileges",
+    "api_export": "You do not have API Export privileges",
+    "api_import": "You do not have API Import/Update privileges",
+    "record_delete": "You do not have Delete Record privileges",
 }
+OTHER_RIGHT = "You do not have {} privileges"
+"""For rights whose refusal is not recorded: this sandbox's own words."""
 
-
-RIGHT_NAMED = {"export": "api_export", "import": "api_import", "delete": "record_delete"}
+EXPORT, IMPORT = "api_export", "api_import"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One method of the API."""
+    """One method of the API: the function that answers, and the rights without which it does not."""
 
     answer: Callable[[Context], Answer]
-    right: Right = "export"
+    rights: tuple[str, ...] = (EXPORT,)
 
 
 CALLS: dict[tuple[str, str], Call] = {
@@ -53,12 +51,12 @@ CALLS: dict[tuple[str, str], Call] = {
     ("event", "export"): Call(structure_calls.events),
     ("formEventMapping", "export"): Call(structure_calls.form_event_mapping),
     ("repeatingFormsEvents", "export"): Call(structure_calls.repeating_forms_events),
-    ("metadata", "import"): Call(structure_import.import_metadata, "import"),
-    ("formEventMapping", "import"): Call(structure_import.import_form_event_mapping, "import"),
+    ("metadata", "import"): Call(structure_import.import_metadata, (IMPORT,)),
+    ("formEventMapping", "import"): Call(structure_import.import_form_event_mapping, (IMPORT,)),
     ("generateNextRecordName", "export"): Call(structure_calls.next_record_name),
     ("record", "export"): Call(records_export.export_records),
-    ("record", "import"): Call(records_import.import_records, "import"),
-    ("record", "delete"): Call(records_delete.delete_records, "delete"),
+    ("record", "import"): Call(records_import.import_records, (IMPORT,)),
+    ("record", "delete"): Call(records_delete.delete_records, ("record_delete",)),
 }
 CONTENTS = frozenset(content for content, _ in CALLS)
 
@@ -82,8 +80,10 @@ def find_call(parameters: Parameters, rights: Rights) -> Call:
     call = CALLS.get((content, action_of(parameters)))
     if call is None:
         raise Refusal(501, NOT_IMPLEMENTED)
-    if call.right != "none" and not rights.allow(RIGHT_NAMED[call.right]):
-        raise Refusal(403, MISSING_RIGHT[call.right])
+    for right in call.rights:
+        if not rights.allow(right):
+            words = right.replace("_", " ").title()
+            raise Refusal(403, MISSING_RIGHT.get(right, OTHER_RIGHT.format(words)))
     return call
 
 

@@ -25,6 +25,7 @@ class Context:
     """One call: its parameters, the project and user behind its token, the server's time.
 
     ``now`` is naive, in the server's own zone, as REDCap's stamps are.
+    ``public_url`` is the address that survey links begin with, without a slash at its end.
     ``refusals_name_event`` writes ``record (event)`` into the first cell of a per-value error, as
     servers before 2018 and some since do, instead of the plain record name.
     """
@@ -33,6 +34,7 @@ class Context:
     project: SandboxProject
     user: User
     now: datetime
+    public_url: str = ""
     refusals_name_event: bool = False
     counts: Counts = field(default_factory=Counts)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from redcap_jobs.sandbox.stored_files import StoredFile
 
 ARRAY_KEY = re.compile(r"(\w+)\[[^\]]*\]")
 TRUE_WORDS = frozenset({"true", "1"})
@@ -31,10 +33,20 @@ class Parameters:
     plain: dict[str, str]
     arrays: dict[str, list[str]]
     strict_arrays: bool = False
+    files: Mapping[str, StoredFile] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, pairs: Iterable[tuple[str, str]], *, strict_arrays: bool = False) -> Parameters:
-        """Sort the posted pairs into plain parameters and arrays (``fields[0]``, ``fields[]``)."""
+    def read(
+        cls,
+        pairs: Iterable[tuple[str, str]],
+        files: Mapping[str, StoredFile] | None = None,
+        *,
+        strict_arrays: bool = False,
+    ) -> Parameters:
+        """Sort the posted pairs into plain parameters and arrays (``fields[0]``, ``fields[]``).
+
+        ``files`` are the uploads of a multipart form by the name of their part.
+        """
         plain: dict[str, str] = {}
         arrays: dict[str, list[str]] = {}
         for name, value in pairs:
@@ -43,7 +55,7 @@ class Parameters:
                 arrays.setdefault(matched[1], []).append(value)
             else:
                 plain[name] = value
-        return cls(plain, arrays, strict_arrays)
+        return cls(plain, arrays, strict_arrays, files or {})
 
     def text(self, name: str, default: str = "") -> str:
         """Return a plain parameter; a blank one counts as not given."""

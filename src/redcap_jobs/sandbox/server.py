@@ -21,6 +21,7 @@ from redcap_jobs.sandbox.control import control_blueprint
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.request_log import RequestEntry
+from redcap_jobs.sandbox.stored_files import StoredFile
 
 LOOPBACK = "127.0.0.1"
 GZIP_FROM_BYTES = 1000
@@ -72,10 +73,12 @@ class Sandbox:
             clock_at(now),
             behaviour or Behaviour(),
             super_token=super_token,
-            public_url=public_url,
+            public_url=public_url.rstrip("/"),
         )
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
+        if not self.api.public_url:
+            self.api.public_url = self.url.removesuffix("/api/")
         self._thread = Thread(
             target=self._server.serve_forever, args=(SECONDS_TO_STOP,), name="sandbox", daemon=True
         )
@@ -229,7 +232,13 @@ def flask_app(api: Api) -> Flask:
     @app.post("/api/")
     @app.post("/api")
     def api_call() -> Response:
-        return http(api.reply(request.form.items(multi=True)))
+        files = {
+            name: StoredFile(
+                upload.filename or "", upload.mimetype or "application/octet-stream", upload.read()
+            )
+            for name, upload in request.files.items()
+        }
+        return http(api.reply(request.form.items(multi=True), files))
 
     @app.get("/api/")
     @app.get("/api")
