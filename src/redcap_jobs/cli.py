@@ -29,7 +29,7 @@ COMMANDS = {
 
 EXIT_CODES = """\b
 Exit codes: 0 done or nothing due, 1 partly or wholly failed, 2 usage,
-3 study file, credentials or dictionary, 4 a guard refused,
+3 study file, credentials, dictionary or state, 4 a guard refused,
 75 another run is active."""
 
 

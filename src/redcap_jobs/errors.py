@@ -11,7 +11,8 @@
     ├── GuardRefused                    4  a guard said no; names how to allow it once
     │   └── StateMissing
     ├── AnotherRunActive               75  the lock is held; names the holder
-    ├── StateError                      1  the state database cannot be used
+    ├── StateError                      1  the state failed: locked, disk full, lock lost
+    │   └── StateUnusable               3  what is named as the state cannot be it: set-up
     └── RedcapError                     1  see redcap_jobs.redcap.errors
 """
 
@@ -101,7 +102,16 @@ class StateMissing(GuardRefused):
 
 
 class StateError(RedcapJobsError):
-    """The state database cannot be used: too new, on a network disk, damaged."""
+    """The state failed although it is set up rightly: locked, disk full, connection lost."""
+
+
+class StateUnusable(StateError):
+    """What is named as the state cannot be used as it stands, whenever it is tried again.
+
+    No state at all, damaged, not readable for this account, on a network disk, too new.
+    """
+
+    exit_code = ExitCode.SETUP
 
 
 class AnotherRunActive(RedcapJobsError):

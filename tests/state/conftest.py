@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 from tests.debian import lacking
 from tests.state.postgres import Server, binaries, running_server
 
+from redcap_jobs.cli import main
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
+
+Command = Callable[..., tuple[int, str, str]]
 
 
 class StillClock:
@@ -81,3 +85,23 @@ def store(url: str, clock: StillClock) -> Iterator[Store]:
 def journal(store: Store) -> Journal:
     """Give the journal as this process's run sees it."""
     return Journal(store, "run-1")
+
+
+@pytest.fixture
+def redcap_jobs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Return a function that runs the program: arguments → exit code, stdout, stderr."""
+    for name in ("REDCAP_JOBS_STATE_URL", "REDCAP_JOBS_HASH_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["redcap-jobs", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        assert isinstance(stopped.value.code, int)
+        return stopped.value.code, said.out, said.err
+
+    return run

@@ -4,40 +4,16 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.state.conftest import Command
 
-from redcap_jobs.cli import main
 from redcap_jobs.state.runs import RunEnd, RunStart, finish_run, start_run
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 from redcap_jobs.study.credentials import load_credentials
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def redcap_jobs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Command:
-    """Return a function that runs the program: arguments → exit code, stdout, stderr."""
-    for name in ("REDCAP_JOBS_STATE_URL", "REDCAP_JOBS_HASH_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["redcap-jobs", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        said = capsys.readouterr()
-        assert isinstance(stopped.value.code, int)
-        return stopped.value.code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture
@@ -111,7 +87,7 @@ def test_init_does_not_replace_a_lost_key(redcap_jobs: Command, made: Path) -> N
     url = load_credentials(made).require("REDCAP_JOBS_STATE_URL")
     made.write_text(f"REDCAP_JOBS_STATE_URL={url}\n")
     code, _, err = redcap_jobs("state", "init", "--env-file", made)
-    assert code == 1
+    assert code == 3
     assert "take it from the credentials file that cron uses" in err
     assert "HASH_KEY" not in made.read_text()
 

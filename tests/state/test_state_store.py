@@ -178,7 +178,7 @@ def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_text("not a database at all, " * 100)
     path.chmod(0o600)
-    with pytest.raises(StateError, match="something else; correct the path"):
+    with pytest.raises(StateError, match="correct REDCAP_JOBS_STATE_URL"):
         Store.open(f"sqlite:///{path}")
 
 

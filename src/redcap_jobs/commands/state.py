@@ -11,7 +11,7 @@ import click
 
 from redcap_jobs.cli import EXIT_CODES
 from redcap_jobs.commands.options import ENV_FILE
-from redcap_jobs.errors import StateError, UsageError
+from redcap_jobs.errors import StateUnusable, UsageError
 
 if TYPE_CHECKING:
     from redcap_jobs.state.store import Store
@@ -68,7 +68,7 @@ def init(env_file: Path | None, url: str | None) -> None:
     key = credentials.get(KEY_VARIABLE)
     with Store.create(address) as store:
         if key is None and key_is_known(store):
-            raise StateError(
+            raise StateUnusable(
                 f"the state {store.url} was made with a {KEY_VARIABLE} that is not set here; take "
                 "it from the credentials file that cron uses, or from its backup"
             )
@@ -109,7 +109,7 @@ def backup_state(target: Path, env_file: Path | None) -> None:
 
 
 @command.command("restore", epilog=EXIT_CODES)
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @ENV_FILE
 @click.option("--overwrite", is_flag=True, help="Replace a state that is not empty.")
 def restore_state(file: Path, env_file: Path | None, overwrite: bool) -> None:  # noqa: FBT001 - click passes options by name

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import StateError, StateMissing
+from redcap_jobs.errors import StateMissing, StateUnusable
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -27,7 +27,7 @@ def parse_url(text: str) -> URL:
     """Return a state's URL with the driver filled in.
 
     Raises:
-        StateError: No URL, another database than SQLite or PostgreSQL, an SQLite file that is not
+        StateUnusable: No URL, another database than SQLite or PostgreSQL, an SQLite file that is not
             named by its whole path. The message never holds the URL's password.
 
     """
@@ -37,23 +37,25 @@ def parse_url(text: str) -> URL:
     try:
         url = make_url(text.strip())
     except (ArgumentError, ValueError):
-        raise StateError(f"{URL_VARIABLE} holds no database URL; write {EXAMPLES}") from None
+        raise StateUnusable(f"{URL_VARIABLE} holds no database URL; write {EXAMPLES}") from None
     if url.get_backend_name() == "sqlite":
         return check_sqlite(url)
     if url.get_backend_name() == "postgresql":
         if not url.database:
-            raise StateError(f"{shown(url)} names no database; write {EXAMPLES}")
+            raise StateUnusable(f"{shown(url)} names no database; write {EXAMPLES}")
         return url.set(drivername="postgresql+psycopg")
-    raise StateError(f"a state cannot live in {url.get_backend_name()}; write {EXAMPLES}")
+    raise StateUnusable(f"a state cannot live in {url.get_backend_name()}; write {EXAMPLES}")
 
 
 def check_sqlite(url: URL) -> URL:
     """Refuse an SQLite URL that is not one file, named by its whole path, on this host."""
     database = url.database or ""
     if database in ("", ":memory:") or database.startswith("file:") or url.query or url.host:
-        raise StateError(f"{shown(url)}: a state is one file named by its path; write {EXAMPLES}")
+        raise StateUnusable(
+            f"{shown(url)}: a state is one file named by its path; write {EXAMPLES}"
+        )
     if not database.startswith("/"):
-        raise StateError(
+        raise StateUnusable(
             f"{shown(url)}: the path is relative, so cron would use another state than you; "
             f"write it whole, with four slashes: sqlite:////{Path.cwd().as_posix()[1:]}/{database}"
         )
@@ -104,7 +106,7 @@ def check_disk(path: Path) -> None:
     """Refuse a folder for an SQLite state that lies on a network file system.
 
     Raises:
-        StateError: It does; the message names the type and the two ways out.
+        StateUnusable: It does; the message names the type and the two ways out.
 
     """
     try:
@@ -113,7 +115,7 @@ def check_disk(path: Path) -> None:
         return
     kind = file_system_of(path.resolve(), mountinfo)
     if NETWORK_FILE_SYSTEMS.fullmatch(kind):
-        raise StateError(
+        raise StateUnusable(
             f"{path} lies on a network file system ({kind}), where SQLite's locks cannot be "
             "trusted; put the state on a local disk, or use PostgreSQL for several hosts"
         )

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from redcap_jobs.errors import StateError, UsageError
+from redcap_jobs.errors import StateError, StateUnusable, UsageError
 from redcap_jobs.state import migrate, schema
-from redcap_jobs.state.store import Store, create_private_file
+from redcap_jobs.state.state_file import create_private_file, may, no_access
+from redcap_jobs.state.store import Store
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
@@ -44,6 +45,8 @@ def backup(store: Store, target: Path) -> None:
             copy_tables_to_file(store, partial)
         check_sound(partial)
         partial.replace(target)
+    except OSError as error:
+        raise StateError(f"{target} could not be written: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -52,8 +55,12 @@ def empty_file_beside(target: Path) -> Path:
     """Make an empty private file in the folder of ``target``, to take its place when complete."""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except PermissionError:
+        raise UsageError(
+            f"{no_access(target.parent, 'make a file in')}, or name another folder"
+        ) from None
     except OSError as error:
-        raise StateError(f"{target.parent}: {error.strerror}") from error
+        raise StateError(f"no backup can be made in {target.parent}: {error.strerror}") from error
     os.close(descriptor)
     return Path(name)
 
@@ -65,12 +72,16 @@ def check_target(store: Store, target: Path) -> None:
         UsageError: It is one of these; the message says what to name instead.
 
     """
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):  # noqa: PTH112 - Path.is_dir raises without permission
         raise UsageError(
             f"{target.parent} is no folder; make it first: mkdir -m 700 {target.parent}"
         )
-    if not target.exists():
+    if not os.path.lexists(target):
         return
+    if not target.is_file():
+        raise UsageError(f"{target} exists and is no file; name another file for the backup")
+    if not may(target, os.R_OK):
+        raise UsageError(f"{no_access(target, 'read')}, or name another file for the backup")
     if store.path is not None and target.samefile(store.path):
         raise UsageError(f"{target} is the state itself; name another file for the backup")
     if target.stat().st_size and not is_state_file(target):
@@ -89,15 +100,15 @@ def is_state_file(path: Path) -> bool:
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy an SQLite database in use with SQLite's online backup."""
-    with (
-        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as origin,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        try:
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as origin,
+            closing(sqlite3.connect(target)) as copy,
+        ):
             origin.backup(copy)
             copy.execute("pragma journal_mode=delete")
-        except sqlite3.Error as error:
-            raise StateError(f"{source} could not be saved to {target}: {error}") from error
+    except sqlite3.Error as error:
+        raise StateError(f"{source} could not be saved to {target.parent}: {error}") from error
 
 
 def copy_tables_to_file(store: Store, target: Path) -> None:
@@ -118,7 +129,7 @@ def require_own_revision(connection: Connection, where: str) -> None:
     """Refuse to copy tables this release knows only in part."""
     revision = migrate.revision_of(connection)
     if revision != schema.REVISION:
-        raise StateError(
+        raise StateUnusable(
             f"{where} is at revision {revision}, this release knows {schema.REVISION}; save it "
             "with the release that made it, or with pg_dump"
         )
@@ -133,14 +144,20 @@ def copy_tables(origin: Connection, target: Connection) -> None:
 
 
 def check_sound(path: Path) -> None:
-    """Raise StateError unless SQLite finds the file whole and it holds a state."""
+    """Raise StateUnusable unless SQLite finds the file whole and it holds a state."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:
             verdict: Any = opened.execute("pragma integrity_check").fetchone()[0]
     except sqlite3.Error as error:
         verdict = str(error)
-    if verdict != "ok" or not is_state_file(path):
-        raise StateError(f"{path} is no sound backup of a state ({verdict}); nothing was changed")
+    if verdict == "ok" and not is_state_file(path):
+        verdict = "another program's database"
+    if verdict != "ok":
+        words = verdict.splitlines()[0]
+        raise StateUnusable(
+            f"{path} is no sound backup of a state ({words}); nothing was changed. Name a file "
+            "that redcap-jobs state backup made"
+        )
 
 
 def restore(
@@ -153,12 +170,18 @@ def restore(
     stands only in REDCap's own message log.
 
     Raises:
-        StateError: The file is no sound backup, or needs a newer release.
-        UsageError: The state there is not empty, and ``overwrite`` was not said.
+        StateUnusable: The file is no sound backup, or needs a newer release.
+        UsageError: The state there is not empty, and ``overwrite`` was not said; or the file is
+            not there, or may not be read.
 
     """
-    if not source.is_file():
-        raise UsageError(f"{source}: no such backup")
+    if not os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises without permission
+        there = (
+            "is a folder" if os.path.isdir(source) else "does not exist, or not for this account"
+        )  # noqa: PTH112
+        raise UsageError(f"{source} {there}; name a file that redcap-jobs state backup made")
+    if not may(source, os.R_OK):
+        raise UsageError(no_access(source, "read"))
     check_sound(source)
     with tempfile.TemporaryDirectory(prefix="redcap-jobs-restore-") as folder:
         working = Path(folder) / "state.db"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from redcap_jobs.errors import StateError
+from redcap_jobs.errors import StateError, StateUnusable
 from redcap_jobs.state.address import shown
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def require_driver(url: URL) -> None:
     from importlib.util import find_spec
 
     if url.get_driver_name() == "psycopg" and find_spec("psycopg") is None:
-        raise StateError(
+        raise StateUnusable(
             "a state on PostgreSQL needs the postgres extra; type: "
             "pip install 'redcap-jobs[postgres]'"
         )
@@ -122,8 +122,11 @@ def explained(error: DBAPIError, url: URL) -> StateError:
     Only the first line of the driver's words is kept: PostgreSQL's DETAIL lines quote values.
     """
     words = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
-    hint = next((hint for part, hint in HINTS.items() if part in words.lower()), "")
-    return StateError(f"the state {shown(url)}: {words}" + (f"; {hint}" if hint else ""))
+    for kind, hints in ((StateError, HINTS), (StateUnusable, SETUP_HINTS)):
+        for part, hint in hints.items():
+            if part in words.lower():
+                return kind(f"the state {shown(url)}: {words}; {hint}")
+    return StateError(f"the state {shown(url)}: {words}")
 
 
 HINTS = {
@@ -131,11 +134,20 @@ HINTS = {
     "lock timeout": f"another program held it for {BUSY_SECONDS} s; see what runs there",
     "disk is full": "make room, then start the same command again",
     "disk i/o error": "look at the disk (dmesg, df); do not restore before a copy is made",
-    "not a database": "that file is something else; correct the path",
-    "malformed": "stop the jobs, keep a copy of the file, then: redcap-jobs state restore FILE",
+    "connection refused": "is PostgreSQL running, and are host and port right?",
+}
+"""Of faults that may be gone at the next try."""
+
+RESTORE = (
+    "stop the jobs, move the file away together with its -wal and -shm, then: "
+    "redcap-jobs state restore BACKUP --env-file .env"
+)
+SETUP_HINTS = {
+    "not a database": f"correct REDCAP_JOBS_STATE_URL. If that was the state, {RESTORE}",
+    "malformed": f"it is damaged: {RESTORE}",
     "readonly": "it belongs to another account; run as the account that cron uses",
     "unable to open": "it belongs to another account, or its folder cannot be written",
     "password authentication": "correct user and password in REDCAP_JOBS_STATE_URL",
-    "connection refused": "is PostgreSQL running, and are host and port right?",
     "does not exist": "create the database first (createdb), then: redcap-jobs state init",
 }
+"""Of what stays wrong until somebody mends it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from redcap_jobs.errors import CredentialsError, StateError
+from redcap_jobs.errors import CredentialsError, StateUnusable
 from redcap_jobs.state.schema import meta
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def check_key(store: Store, fingerprinter: Fingerprinter) -> None:
     changed phone, a cap or an opt-out would silently not be recognised.
 
     Raises:
-        StateError: The state knows another key.
+        StateUnusable: The state knows another key.
 
     """
     mark = fingerprinter.one(KEY_VARIABLE, "key")
@@ -102,7 +102,7 @@ def check_key(store: Store, fingerprinter: Fingerprinter) -> None:
                 connection.execute(insert(meta).values(name="key_mark", value=mark))
                 known = mark
     if not hmac.compare_digest(known, mark):
-        raise StateError(
+        raise StateUnusable(
             f"{KEY_VARIABLE} is not the key that the state {store.url} was made with; take the "
             "one from the .env that cron uses, or from the backup of it"
         )

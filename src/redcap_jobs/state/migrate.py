@@ -10,7 +10,7 @@ from sqlalchemy import inspect, select, table
 from sqlalchemy.sql import column
 
 from redcap_jobs import __version__
-from redcap_jobs.errors import StateError
+from redcap_jobs.errors import StateUnusable
 from redcap_jobs.state import schema
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def check_release(connection: Connection, running: str = __version__) -> None:
     """Refuse a state that says this release is too old for it.
 
     Raises:
-        StateError: It does; the message names the release needed.
+        StateUnusable: It does; the message names the release needed.
 
     """
     needed = oldest_release(connection)
     if release_number(running) < release_number(needed):
-        raise StateError(
+        raise StateUnusable(
             f"this state needs redcap-jobs {needed} or newer, this is {running}; install that "
             "release, or restore a backup made before the state was brought forward"
         )

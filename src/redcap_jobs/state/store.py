@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,17 +14,17 @@ from sqlalchemy import URL, Connection, Engine, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from redcap_jobs.clock import Clock, SystemClock
-from redcap_jobs.errors import StateError
+from redcap_jobs.errors import StateUnusable
 from redcap_jobs.state import migrate, schema
 from redcap_jobs.state.address import (
     URL_VARIABLE,
-    check_disk,
     default_url,
     missing,
     parse_url,
     shown,
 )
 from redcap_jobs.state.engine import explained, make_engine
+from redcap_jobs.state.state_file import check_state_file, create_private_file
 
 
 class Store:
@@ -50,7 +49,7 @@ class Store:
 
         Raises:
             StateMissing: There is none at this address.
-            StateError: It cannot be used: network disk, too new, damaged, readable by others.
+            StateUnusable: It cannot be used: network disk, too new, damaged, readable by others.
 
         """
         store = cls(parse_url(url), clock)
@@ -67,7 +66,7 @@ class Store:
         """Open a state, making it first if there is none; an SQLite file gets mode 0600.
 
         Raises:
-            StateError: It cannot be made or used there.
+            StateUnusable: It cannot be made or used there.
 
         """
         store = cls(parse_url(url), clock)
@@ -145,20 +144,8 @@ class Store:
         self.close()
 
     def _check_file(self) -> None:
-        if self.path is None:
-            return
-        check_disk(self.path.parent)
-        try:
-            mode = stat.S_IMODE(self.path.stat().st_mode)
-        except FileNotFoundError:
-            raise missing(f"there is no state at {self.url}") from None
-        except OSError as error:
-            raise StateError(f"{self.path}: {error.strerror}") from error
-        if mode & 0o077:
-            raise StateError(
-                f"{self.path} can be read or written by other users (mode {mode:o}); "
-                f"type: chmod 600 {self.path}"
-            )
+        if self.path is not None:
+            check_state_file(self.path)
 
     def _bring_up_to_date(self, *, create: bool) -> None:
         with self.read() as connection:
@@ -169,24 +156,13 @@ class Store:
         if revision == schema.REVISION or (revision and not migrate.is_known(revision)):
             return
         if not revision and self.path is not None and tables:
-            raise StateError(f"{self.path} is another program's database; correct {URL_VARIABLE}")
+            raise StateUnusable(
+                f"{self.path} is another program's database; correct {URL_VARIABLE}"
+            )
         if not revision and not create:
             raise missing(f"the state {self.url} was never initialised")
         with migration_lock(self.path), self.write() as connection:
             migrate.upgrade(connection)
-
-
-def create_private_file(path: Path) -> None:
-    """Make an empty file that only its owner can read, and its folder where it is lacking."""
-    nearest = next(folder for folder in path.parents if folder.exists())
-    check_disk(nearest)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise StateError(f"{path}: {error.strerror}") from error
 
 
 @contextmanager
@@ -198,7 +174,13 @@ def migration_lock(path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    descriptor = os.open(f"{path}.migrating", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = Path(f"{path}.migrating")
+    try:
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateUnusable(
+            f"{lock}: {error.strerror}; make it writable for this account"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -214,7 +196,7 @@ def open_state(url: str | None, *, production: bool, clock: Clock | None = None)
 
     Raises:
         StateMissing: None is named for a production project, or the named one does not exist.
-        StateError: It cannot be used.
+        StateUnusable: It cannot be used.
 
     """
     if url:
