@@ -175,3 +175,40 @@ def test_an_unknown_run_is_a_usage_error(redcap_jobs: Command, made: Path) -> No
     code, _, err = redcap_jobs("runs", "--env-file", made, "2025")
     assert code == 2
     assert "redcap-jobs runs" in err
+
+
+def test_runs_say_which_state_they_read_when_none_is_named(
+    redcap_jobs: Command, made: Path, tmp_path: Path
+) -> None:
+    """A line on stderr, so that JSON stays whole; none where the credentials name the state."""
+    assert redcap_jobs("state", "init")[0] == 0
+    for more in ((), ("--output", "json")):
+        code, _, err = redcap_jobs("runs", *more)
+        assert code == 0
+        assert f"own state, sqlite:///{tmp_path}/xdg/redcap-jobs/state.db" in err
+        assert "REDCAP_JOBS_STATE_URL is not set" in err
+    assert redcap_jobs("runs", "--env-file", made)[2] == ""
+
+
+def test_a_run_is_shown_in_words_with_zones(redcap_jobs: Command, made: Path) -> None:
+    """Labels for people instead of column names; every time says that it is UTC."""
+    with Store.open(load_credentials(made).require("REDCAP_JOBS_STATE_URL")) as store:
+        run_id = a_run(store)
+    _, out, _ = redcap_jobs("runs", "--env-file", made, run_id)
+    lines = out.splitlines()
+    assert "Project: 3041 (production) at https://redcap.example.edu/api" in lines
+    assert "Planned for: 2026-11-22 09:00:00 UTC" in lines
+    assert "Result: partial, exit code 1" in lines
+    assert [
+        line for line in lines if line.startswith(("Started", "Ended")) and "UTC" not in line
+    ] == []
+    assert len([line for line in lines if line.startswith(("Started", "Ended"))]) == 2
+    assert "_" not in "".join(line.split(":")[0] for line in lines)
+
+
+def test_runs_of_the_same_second_are_listed_newest_first(redcap_jobs: Command, made: Path) -> None:
+    """An id ends with chance: what counts is the start."""
+    with Store.open(load_credentials(made).require("REDCAP_JOBS_STATE_URL")) as store:
+        started = [a_run(store) for _ in range(8)]
+    _, out, _ = redcap_jobs("runs", "--env-file", made, "--output", "json")
+    assert [run["id"] for run in json.loads(out)] == started[::-1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def command(
     from redcap_jobs.render import console_for
     from redcap_jobs.state.runs import get_run, list_runs
 
-    with opened(env_file) as store:
+    with opened(env_file, say_default=True) as store:
         if run_id is None:
             found = list_runs(store, study=study, job=job, limit=limit)
         else:
@@ -96,10 +96,21 @@ def show_list(runs: Sequence[RunRecord], console: Console) -> None:
     if not runs:
         console.print("no runs yet")
         return
-    columns = ("run", "study", "job", "project", "state", "exit", "problems", "what")
+    columns = (
+        "run",
+        "started (UTC)",
+        "study",
+        "job",
+        "project",
+        "state",
+        "exit",
+        "problems",
+        "what",
+    )
     rows = tuple(
         (
             run.id,
+            f"{run.started_at:%Y-%m-%d %H:%M}",
             run.study,
             run.job,
             f"{run.project.project_id} {run.project.mode}",
@@ -110,24 +121,57 @@ def show_list(runs: Sequence[RunRecord], console: Console) -> None:
         )
         for run in runs
     )
-    console.print(rich_table(Table("Runs, newest first; times in UTC", columns, rows)))
+    console.print(rich_table(Table("Runs, newest first", columns, rows)))
 
 
 def show_one(run: RunRecord, console: Console) -> None:
-    """Draw everything that is kept about one run."""
+    """Draw everything that is kept about one run: facts, counts, skips, problems."""
     from rich.markup import escape
 
-    named = as_json(run)
-    lists = {name: named.pop(name) for name in ("counts", "skip_reasons", "problems", "options")}
-    named.pop("process_start", None)
-    for name, value in named.items():
-        if value not in (None, ""):
-            console.print(f"[bold]{name.replace('_', ' ')}[/bold]: {escape(str(value))}")
-    for name in ("options", "counts", "skip_reasons"):
-        for what, number in lists[name].items():
-            console.print(f"[bold]{name.replace('_', ' ')}[/bold]: {escape(f'{what}: {number}')}")
-    for problem in lists["problems"]:
-        console.print(f"[bold]problem[/bold]: {escape(problem)}")
+    for label, value in facts_of(run):
+        if value:
+            console.print(f"[bold]{label}[/bold]: {escape(value)}", soft_wrap=True)
+    for title, numbers in (
+        ("Asked for", run.options),
+        ("Counts", run.counts),
+        ("Skipped, by reason", run.skip_reasons),
+    ):
+        if numbers:
+            console.print(f"[bold]{title}[/bold]:")
+        for name, number in numbers.items():
+            words = f"{name.replace('_', ' ')}: {number}"
+            console.print(f"  {escape(words)}", soft_wrap=True)
+    if run.problems:
+        console.print("[bold]Problems in the data[/bold]:")
+    for problem in run.problems:
+        console.print(f"  {escape(problem)}", soft_wrap=True)
     left_out = run.problem_count - len(run.problems)
     if left_out:
-        console.print(f"… and {left_out} more")
+        console.print(f"  … and {left_out} more, which are not kept")
+
+
+def facts_of(run: RunRecord) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a run: a label for people and its value; '' where there is none."""
+    exit_code = "" if run.exit_code is None else str(run.exit_code)
+    yield "Run", run.id
+    yield "Study", run.study
+    yield "Job", run.job
+    yield "Project", f"{run.project.project_id} ({run.project.mode}) at {run.project.url}"
+    yield "Read with", run.export_token
+    yield "Written with", run.import_token
+    yield "Result", run.state + (f", exit code {exit_code}" if exit_code else "")
+    yield "What happened", run.message
+    if run.state in ("failed", "refused"):
+        yield "Kind of error", " ".join(filter(None, (run.error_class, run.error_code)))
+    yield "Planned for", instant(run.as_of)
+    yield "Started", instant(run.started_at)
+    yield "Ended", instant(run.ended_at) if run.ended_at else "not recorded"
+    yield "By", f"{run.unix_user} on {run.holder.host}, process {run.holder.pid}"
+    yield "Release", f"redcap-jobs {run.version}"
+    yield "REDCap version", run.redcap_version
+    yield "Study file (SHA-256)", run.study_file_hash
+
+
+def instant(moment: datetime) -> str:
+    """Write an aware instant for people: ``2026-11-22 21:44:55 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -161,12 +161,28 @@ def credentials_of(env_file: Path | None, *, may_be_new: bool = False) -> Creden
     return load_credentials(env_file)
 
 
-def opened(env_file: Path | None) -> Store:
-    """Open the state that the credentials name, else this account's own."""
+def opened(env_file: Path | None, *, say_default: bool = False) -> Store:
+    """Open the state that the credentials name, else this account's own.
+
+    With ``say_default`` a line on stderr tells when it is the latter.
+    """
     from redcap_jobs.state.address import URL_VARIABLE, default_url
     from redcap_jobs.state.store import Store
 
-    return Store.open(credentials_of(env_file).get(URL_VARIABLE) or default_url())
+    named = credentials_of(env_file).get(URL_VARIABLE)
+    store = Store.open(named or default_url())
+    if say_default and not named:
+        say_default_state(env_file)
+    return store
+
+
+def say_default_state(env_file: Path | None) -> None:
+    """Say on stderr which state is read when none is named, and how to name another."""
+    from redcap_jobs.state.address import URL_VARIABLE, default_url
+
+    where = f"in {env_file}" if env_file else "here; with --env-file FILE it is read from there"
+    told = f"this account's own state, {default_url()} ({URL_VARIABLE} is not set {where})"
+    click.echo(told, err=True)
 
 
 def new_key() -> str:

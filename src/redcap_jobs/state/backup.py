@@ -176,10 +176,10 @@ def restore(
 
     """
     if not os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises without permission
-        there = (
-            "is a folder" if os.path.isdir(source) else "does not exist, or not for this account"
-        )  # noqa: PTH112
-        raise UsageError(f"{source} {there}; name a file that redcap-jobs state backup made")
+        raise UsageError(
+            f"{source} does not exist, or not for this account; name a file that redcap-jobs "
+            "state backup made"
+        )
     if not may(source, os.R_OK):
         raise UsageError(no_access(source, "read"))
     check_sound(source)

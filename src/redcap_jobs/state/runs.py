@@ -199,7 +199,7 @@ def list_runs(
     store: Store, *, study: str | None = None, job: str | None = None, limit: int = 20
 ) -> list[RunRecord]:
     """Return the newest runs first, of one study or one job if asked."""
-    query = select(runs).order_by(runs.c.id.desc()).limit(limit)
+    query = select(runs).order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)
     if study is not None:
         query = query.where(runs.c.study == study)
     if job is not None:
