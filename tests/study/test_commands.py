@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -251,12 +252,36 @@ def test_init_from_a_bundled_study_is_ready_to_check(run: Run, tmp_path: Path) -
     """The bundled study and its fields are written, next steps are said, and check is content."""
     code, out, _ = run("init", tmp_path / "new", "--from", "ismile")
     assert code == 0
-    assert f"fill in {PROD} and {DEV} and REDCAP_JOBS_STATE_URL" in out
+    assert f"fill in {PROD} and {DEV} in {tmp_path}/new/.env" in out
     assert "Never upload those rows alone" in out
     assert "TO-DO" not in out
     assert run("check", tmp_path / "new" / "study.toml")[0] == 0
     code, _, err = run("init", tmp_path / "new")
     assert (code, "not overwritten" in err) == (2, True)
+
+
+def test_what_init_says_to_type_next_works_in_that_order(
+    run: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """State, check, dry run: pasted as they stand; a folder's name with a blank is quoted."""
+    folder = tmp_path / "a study"
+    code, out, _ = run("init", folder, "--from", "ismile")
+    assert code == 0
+    study, credentials = folder / "study.toml", folder / ".env"
+    replace_in(
+        study, re.findall(r'(?m)^url = ".*"$', study.read_text())[0], f'url = "{sandbox.url}"'
+    )
+    for name, token in sandbox.tokens.items():
+        replace_in(credentials, f"{name}=\n", f"{name}={token}\n")
+    typed = [shlex.split(line)[1:] for line in re.findall(r"(?m)^ +(redcap-jobs .+)$", out)]
+    assert [words[0] for words in typed] == ["state", "check", "compute-visit-windows"]
+    assert typed[-1][-1] == "--dry-run"
+    before = sandbox.project(3042).digest()
+    state, check, job = (run(*words) for words in typed)
+    assert (state[0], check[0]) == (0, 0)
+    assert "cells in" in job[1]
+    assert (folder / "state" / "state.db").exists()
+    assert sandbox.project(3042).digest() == before
 
 
 def test_init_from_the_live_project_lists_its_guesses_only(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import stat
 import zipfile
 from dataclasses import replace
@@ -16,7 +17,7 @@ from redcap_jobs.study.config import Study
 from redcap_jobs.study.guesses import guess_visits, slug
 from redcap_jobs.study.loading import draft_study, study_from_bytes
 from redcap_jobs.study.output_fields import HEADER, as_csv, as_instrument_zip, missing_rows
-from redcap_jobs.study.starter import Source, env_text, starter_files, study_text, write_files
+from redcap_jobs.study.starter import TODO, Source, env_text, starter_files, study_text, write_files
 from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 
@@ -31,7 +32,23 @@ def test_the_template_loads_and_every_guess_is_marked() -> None:
     findings = check_to_do(read(text))
     assert [finding.where for finding in findings] == [f"study.toml: line {n}" for n in marks]
     assert {finding.severity for finding in findings} == {"error"}
-    assert "America/Los_Angeles" in findings[1].what
+    assert "America/Los_Angeles" in findings[2].what
+
+
+def test_every_line_that_only_the_study_can_fill_in_carries_a_mark() -> None:
+    """Of the template's lines, also those to be uncommented; nothing else is the study's own."""
+    own = re.compile(
+        r"^(# )?(id|name|time_zone|url|project_id|role|in_production|who|when|from|baseline|at|"
+        r"target|windows|done_on|done_form) = "
+    )
+    visits = study_text(Source()).partition("[[visits]]")
+    lines = [line for line in (visits[0]).splitlines() if own.match(line)]
+    lines += [
+        line for line in visits[2].splitlines() if line.startswith(("id", "at =", "target", "wind"))
+    ]
+    unmarked = [line for line in lines if TODO not in line]
+    assert unmarked == ['target = "vt_target"']
+    assert len(lines) > 15
 
 
 def test_a_projects_study_file_fits_the_project(project: Project) -> None:

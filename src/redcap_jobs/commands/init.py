@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,14 +102,15 @@ def ask_project(token: str | None, url: str | None, env_file: Path | None) -> So
 def say_what_to_do_next(
     directory: Path, names: set[str], study: Study, env_file: Path | None
 ) -> None:
-    """Print the steps from here to a study file that checks without a problem."""
+    """Print the steps from here to a first look at what a job would write, each to be pasted."""
     from redcap_jobs.study.starter import ENV_FILE, FIELDS_FILE, INSTRUMENT_FILE, STUDY_FILE
 
     credentials = env_file or directory / ENV_FILE
+    path, token = directory / STUDY_FILE, token_to_try(study)
+    quoted_path, quoted_env = shlex.quote(str(path)), shlex.quote(str(credentials))
     steps = []
     if ENV_FILE in names:
-        names_of_tokens = " and ".join(study.redcap.projects)
-        steps.append(f"fill in {names_of_tokens} and REDCAP_JOBS_STATE_URL in {credentials}")
+        steps.append(f"fill in {' and '.join(study.redcap.projects)} in {credentials}")
     if INSTRUMENT_FILE in names:
         steps.append(
             f"add the fields that jobs write: in the Online Designer, upload "
@@ -117,10 +119,21 @@ def say_what_to_do_next(
             "dictionary you downloaded. Never upload those rows alone: REDCap would delete every "
             "other field.)"
         )
-    path, token = directory / STUDY_FILE, token_to_try(study)
     if study.to_do:
         steps.append(f"work through the {len(study.to_do)} TO-DO marks in {path}")
-    steps.append(f"redcap-jobs check {path} --token {token} --env-file {credentials}")
+    commands = {
+        "create the state, which cron and runs by hand share (one that exists is kept)": (
+            f"state init --env-file {quoted_env}"
+        ),
+        "check the study file against the project, until nothing is found": (
+            f"check {quoted_path} --token {token} --env-file {quoted_env}"
+        ),
+        "look at what a job would write; nothing is written": (
+            f"compute-visit-windows --study {quoted_path} --env-file {quoted_env} "
+            f"--export-token {token} --import-token {token} --dry-run"
+        ),
+    }
+    steps += [f"{what}:\n     redcap-jobs {typed}" for what, typed in commands.items()]
     click.echo("\nNext:")
     for number, step in enumerate(steps, start=1):
         click.echo(f"  {number}. {step}")

@@ -51,6 +51,7 @@ def study_text(source: Source) -> str:
         HEAD.format(
             id=slug(project.info.title) if project and project.info.title else "study",
             name=quoted((project.info.title if project else "") or "Study"),
+            todo_name="" if project else f"  {TODO} the study's name, as in its documents",
         ),
         server_section(source),
         arms_section(project),
@@ -71,7 +72,7 @@ format = 1
 
 [study]
 id = "{{id}}"  {TODO} the study's id; it never changes, and is the same for every copy
-name = {{name}}
+name = {{name}}{{todo_name}}
 time_zone = "UTC"  {TODO} the study's zone, such as "America/Los_Angeles"
 """
 
@@ -79,6 +80,7 @@ time_zone = "UTC"  {TODO} the study's zone, such as "America/Los_Angeles"
 def server_section(source: Source) -> str:
     """Write where the data are, and which project the token must open."""
     info = source.project.info if source.project else None
+    flag = "" if info else f"  {TODO} true once the project was moved to production in REDCap"
     role = "production" if info and info.in_production else "development"
     todo = "" if info else f"  {TODO} as shown in REDCap beside the project's title"
     return f"""\
@@ -88,8 +90,8 @@ url = {quoted(source.url)}{"" if info else f"  {TODO} the API address of your RE
 # One table per token, named like the variable in .env that holds it.
 [redcap.projects.{source.token}]
 project_id = {info.project_id if info else 1}{todo}
-role = "{role}"
-in_production = {str(bool(info and info.in_production)).lower()}
+role = "{role}"{"" if info else f"  {TODO} production, development or source"}
+in_production = {str(bool(info and info.in_production)).lower()}{flag}
 """
 
 
@@ -103,7 +105,7 @@ def arms_section(project: Project | None) -> str:
         lines += [
             f"[arms.arm_{arm}]",
             f"number = {arm}",
-            f"# when = \"[first-event-name][rand_group] = '{arm}'\"  {TODO} the randomisation field",
+            f"# when = \"[first-event-name][rand_group] = '{arm}'\"  {TODO} the randomisation field; or delete the line",
         ]
     return "\n".join(lines) + "\n"
 
@@ -114,7 +116,7 @@ def participants_section(project: Project | None) -> str:
     event = "[first-event-name]" if project is None or project.is_longitudinal else ""
     return f"""\
 [participants]
-# who = "{event}[consent(1)] = '1'"  {TODO} who takes part; without it everybody does
+# who = "{event}[consent(1)] = '1'"  {TODO} who takes part; delete the line if everybody does
 
 [participants.anchors]
 baseline = "{event}[{anchor or "enrol_date"}]"  {TODO} the date that visits are counted from
@@ -122,9 +124,9 @@ baseline = "{event}[{anchor or "enrol_date"}]"  {TODO} the date that visits are 
 [participants.write]
 pending_visit = "{event}[vt_pending_visit]"
 
-# [[participants.off_study]]  {TODO} who is off study, and since when
-# when = "{event}[off_study] = '1'"
-# from = "{event}[off_study_date]"
+# [[participants.off_study]]  {TODO} take the "#" away from these three lines, or delete them
+# when = "{event}[off_study] = '1'"  {TODO} who is off study
+# from = "{event}[off_study_date]"  {TODO} the date since when
 """
 
 
@@ -155,13 +157,17 @@ def visit_section(visit: GuessedVisit, project: Project | None) -> str:
     from_redcap = f"  {TODO} REDCap's offsets; may be mere order numbers" if visit.sure else ""
     todo = from_redcap or f"  {TODO} as in the protocol"
     place = "[" + ", ".join(quoted(event) for event in visit.events) + "]"
+    named = ""
+    if project is None:
+        named = f"  {TODO} this visit's id, which never changes, and its name"
+        place += f"  {TODO} the unique event name, one per arm"
     if project is not None and not project.events:
         forms = sorted(form for _, form in project.repeating) or ["visit"]
         instance = 1 + [each.id for each in EXAMPLE_VISITS].index(visit.id)
         place = f"{{ form = {quoted(forms[0])}, instance = {instance} }}  {TODO} which instance"
     return f"""\
 [[visits]]
-id = "{visit.id}"
+id = "{visit.id}"{named}
 name = {quoted(visit.name)}
 at = {place}
 target = {{ {visit.target or "days = 0"} }}{todo}
@@ -184,8 +190,8 @@ def env_text(tokens: Iterable[str]) -> str:
 # One REDCap API token per project: 32 characters, from the project's API page.
 {names}
 
-# Where the state lives, as a whole path; then type: redcap-jobs state init --env-file .env
-# SQLite on a local disk: sqlite:////srv/redcap-jobs/state/state.db
+# Where the state lives. Left blank, redcap-jobs state init --env-file FILE makes one beside this
+# file and writes its address here. Another place: sqlite:////srv/redcap-jobs/state/state.db
 REDCAP_JOBS_STATE_URL=
 
 # The key of the fingerprints by which changes are noticed without keeping values. Made up for
