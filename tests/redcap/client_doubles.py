@@ -42,9 +42,16 @@ class FreeBudget:
 
     def __init__(self) -> None:
         self.taken = 0
+        self.silent = False
 
     def take(self) -> None:
         self.taken += 1
+
+    def silent_until(self) -> datetime | None:
+        return datetime(2026, 3, 1, 13, tzinfo=UTC) if self.silent else None
+
+    def keep_silent(self) -> None:
+        self.silent = True
 
 
 def new_client(

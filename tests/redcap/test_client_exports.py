@@ -159,11 +159,13 @@ def test_a_whole_export_that_is_too_much_goes_on_in_batches() -> None:
 
 @responses.activate
 def test_a_single_record_that_is_too_much_is_an_error() -> None:
-    """Halving ends at one record: then the server's trouble is told."""
+    """Halving ends at one record, which is asked for five times: then the trouble is told."""
     answer_always(memory_reply())
+    clock = HandClock()
     with pytest.raises(ServerOverloaded):
-        export(records=["1", "2", "3"])
-    assert [len(listed(form, "records")) for form in forms()] == [3, 2, 1]
+        export(records=["1", "2", "3"], clock=clock)
+    assert [len(listed(form, "records")) for form in forms()] == [3, 2, 1, 1, 1, 1, 1]
+    assert clock.pauses == [2, 4, 8, 16]
 
 
 @responses.activate

@@ -286,10 +286,10 @@ def test_a_lasting_fault_ends_after_five_attempts() -> None:
 @pytest.mark.parametrize(
     "reply",
     [json_reply({"error": "no"}, status) for status in (400, 401, 403, 404)]
-    + [json_reply({"error": MEMORY}, 500), (413, HTML, "<html>Request Entity Too Large</html>")],
+    + [(413, HTML, "<html>Request Entity Too Large</html>")],
 )
 def test_what_will_not_pass_is_not_repeated(reply: Reply) -> None:
-    """A refusal, and memory that did not suffice, are the same the second time."""
+    """A refusal, and a request that is too long, are the same the second time."""
     answer_always(reply)
     with pytest.raises(RedcapError):
         new_client().arms()

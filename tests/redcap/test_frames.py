@@ -69,6 +69,7 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
     block=st.integers(1, 400),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
+@example(table=[["a", "b"], ["\ufeff", ""]], size=1, block=1, quoting=csv.QUOTE_MINIMAL)
 @example(table=[["a", "b"], ['"', '""'], ['","', '\n"']], size=1, block=1, quoting=csv.QUOTE_ALL)
 @settings(max_examples=150, deadline=None)
 def test_every_cell_comes_as_it_was_written(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import requests
 
 from redcap_jobs.notify.logs import REDACT
 from redcap_jobs.redcap.errors import (
+    Banned,
     NamesRefused,
     NotSupported,
     RedcapError,
@@ -27,6 +29,13 @@ from redcap_jobs.redcap.errors import (
     UnusableAnswer,
     ValuesRefused,
 )
+from redcap_jobs.redcap.pages import (
+    is_banned_line,
+    is_page,
+    leads_to_login,
+    page_kind,
+    says_banned,
+)
 from redcap_jobs.redcap.refusals import looks_like_values, parse_refused_values
 
 CHUNK_BYTES = 1 << 17
@@ -34,18 +43,20 @@ ERROR_BYTES = 1 << 18
 """As much of an error's body is read as a refusal of some thousand values needs."""
 LONGEST_REASON = 300
 
+BAN = (
+    "the server has banned this machine's address, as REDCap does after too many requests in a "
+    "minute. Nothing is sent for the next 15 minutes, since asking on keeps a ban alive. Ask the "
+    "REDCap administrators to lift the ban of this machine's address and to exempt it from the "
+    "limit; if other programs here use REDCap too, lower requests_per_minute in [limits]"
+)
+PAST_LOGIN = "if it stays so, the single sign-on must let the API's address pass"
+
 OUT_OF_MEMORY = re.compile(
     rb"ran out of (?:server )?memory|Allowed memory size of \d+ bytes|Maximum execution time of",
     re.IGNORECASE,
 )
-WEB_PAGE = re.compile(
-    rb"\s*<(?:!doctype|html|head|body|script|style|form|div|table|br|b|p|h\d|center|meta)\b",
-    re.IGNORECASE,
-)
-"""How a page starts. A content type alone proves nothing: plain text such as the version comes
-as text/html."""
-LOGIN = re.compile(rb"type=[\"']?password|SAMLRequest|shibboleth|log ?in|sign ?in", re.IGNORECASE)
 ENVELOPE = re.compile(rb"\s*(?:\{\s*\"error\"\s*:|ERROR:|<\?xml[^>]*>\s*<hash>\s*<error>|<hash>)")
+FILE_NAME = re.compile(r";\s*name=\"(.*)\"")
 NOT_SUPPORTED = re.compile(r"You cannot export .*(?:classic projects|does not contain any)")
 UNKNOWN_NAMES = re.compile(
     r'The following values in the parameter "\w+" are not valid'
@@ -73,13 +84,17 @@ class Call:
         """Return the error for an answer that is not what was asked for."""
         return UnusableAnswer(what, label=self.label, content=self.content, transient=transient)
 
-    def overloaded(self, what: str, *, memory: bool = False) -> ServerOverloaded:
+    def overloaded(self, what: str, *, transient: bool = True) -> ServerOverloaded:
         """Return the error for a server that could not carry the call."""
-        return ServerOverloaded(what, label=self.label, content=self.content, memory=memory)
+        return ServerOverloaded(what, label=self.label, content=self.content, transient=transient)
 
     def out_of_memory(self) -> ServerOverloaded:
         """Return the error for a server that ran out of memory or of its own time limit."""
-        return self.overloaded("the server ran out of memory or time", memory=True)
+        return self.overloaded("the server ran out of memory or time")
+
+    def banned(self, what: str) -> Banned:
+        """Return the error for a server that takes no more requests from this machine."""
+        return Banned(what, label=self.label, content=self.content)
 
     def scrub(self, text: str) -> str:
         """Return a server's words on one line, without token, sent values, phones or mail."""
@@ -95,12 +110,14 @@ class Call:
 class Answer:
     """A believable answer that is still being received.
 
-    ``content_type`` is the bare type in small letters, '' if the server named none.
+    ``content_type`` is the bare type in small letters, '' if the server named none; ``file_name``
+    is None unless the answer is a file.
     """
 
     def __init__(self, call: Call, response: requests.Response) -> None:
         self.call = call
         self.content_type = content_type(response)
+        self.file_name = file_name(response)
         self._chunks = iter(response.iter_content(CHUNK_BYTES))
         self._first = b""
         for chunk in self._chunks:
@@ -134,7 +151,8 @@ def believable(call: Call, response: requests.Response) -> Answer:
 
     Raises:
         RequestRefused: HTTP 3xx or 4xx, or an error in REDCap's envelope with HTTP 200.
-        UnusableAnswer: A web page.
+        UnusableAnswer: A web page, or a redirection to a login page.
+        Banned: The page or text that a banned address gets, or HTTP 429.
         ServerOverloaded: Memory or time ran out, the request is too long (HTTP 413), HTTP 502 or
             504, or HTTP 500 without a word.
         ServerFailed: Another HTTP 5xx.
@@ -142,30 +160,51 @@ def believable(call: Call, response: requests.Response) -> Answer:
     """
     status = response.status_code
     if 300 <= status < 400:
-        raise RequestRefused(
-            "the server redirects the call, which is not followed: the token would go along; "
-            "correct the address in the study file",
-            label=call.label,
-            content=call.content,
-            status=status,
-        )
+        raise redirected(call, status, response.headers.get("Location", ""))
     answer = Answer(call, response)
-    page = WEB_PAGE.match(answer.start) is not None
+    if status == 200 and answer.file_name is not None:
+        return answer  # a file may hold anything, pages and error texts among it
+    page = is_page(answer.start)
     if status == 200 and not page and not ENVELOPE.match(answer.start):
         if OUT_OF_MEMORY.match(answer.start.lstrip().removeprefix(b"REDCap ")):
             raise call.out_of_memory()
+        if is_banned_line(answer.start):
+            raise call.banned(BAN)
         return answer
-    body = answer.body(ERROR_BYTES)
+    raise trouble(call, status, answer.body(ERROR_BYTES), page=page)
+
+
+def trouble(call: Call, status: int, body: bytes, *, page: bool) -> RedcapError:
+    """Return the error for an answer that is a web ``page``, an error text or an HTTP error."""
     start = len(body) if status == 200 or status >= 500 else 80
     if OUT_OF_MEMORY.search(body[:start]):
-        raise call.out_of_memory()
+        return call.out_of_memory()
+    if status == 429 or (says_banned(body) and not looks_like_values(error_text(body))):
+        return call.banned(BAN if status != 429 else f"HTTP 429, too many requests; {BAN}")
     if status == 413:
-        raise call.overloaded("HTTP 413, the request is too long for the server", memory=True)
+        return call.overloaded("HTTP 413, the request is too long for the server", transient=False)
     if status >= 500:
-        raise server_error(call, status, body)
+        return server_error(call, status, body)
     if page and status == 200:
-        raise call.unusable(f"HTTP 200 with a {page_kind(body)} instead of data")
-    raise refusal(call, status, "" if page else error_text(body), body if page else b"")
+        kind = page_kind(body)
+        hint = f"; {PAST_LOGIN}" if kind == "login page" else ""
+        return call.unusable(f"HTTP 200 with a {kind} instead of data{hint}")
+    return refusal(call, status, "" if page else error_text(body), body if page else b"")
+
+
+def redirected(call: Call, status: int, location: str) -> RedcapError:
+    """Return the error for an HTTP 3xx, which is never followed: the token would go along."""
+    if leads_to_login(location):
+        return call.unusable(
+            f"HTTP {status}, a redirection to a login page instead of data; {PAST_LOGIN}"
+        )
+    return RequestRefused(
+        "the server redirects the call, which is not followed: the token would go along; "
+        "correct the address in the study file",
+        label=call.label,
+        content=call.content,
+        status=status,
+    )
 
 
 def server_error(call: Call, status: int, body: bytes) -> RedcapError:
@@ -216,14 +255,20 @@ def error_text(body: bytes) -> str:
     return text
 
 
-def page_kind(page: bytes) -> str:
-    """Say what a web page is, as far as that can be told without quoting it."""
-    return "login page" if LOGIN.search(page) else "web page"
-
-
 def content_type(response: requests.Response) -> str:
     """Return the bare content type."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def file_name(response: requests.Response) -> str | None:
+    """Return the name that an exported file comes with: ``image/jpeg; name="x.jpg";charset=…``."""
+    found = FILE_NAME.search(response.headers.get("Content-Type", ""))
+    if not found:
+        return None
+    name = found[1]
+    with suppress(UnicodeError):  # header bytes are read as Latin-1, names are UTF-8
+        name = name.encode("latin-1").decode("utf-8")
+    return name
 
 
 def read_json(answer: Answer) -> Any:

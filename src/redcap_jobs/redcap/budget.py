@@ -2,7 +2,8 @@
 
 REDCap counts 600 requests a minute per address and then bans the address until an administrator
 lifts it (REDCap's rate limiter); the default here is half of that. The times of the last minute's
-requests stand in one small file per host, read and written under a lock.
+requests stand in one small file per host, read and written under a lock. A second file says since
+when the host has banned this machine: for a while no program of this account asks it anything.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ from redcap_jobs.errors import StateError
 WINDOW_SECONDS = 60.0
 PER_MINUTE = 300
 A_LITTLE_SECONDS = 0.001
+SILENCE = timedelta(minutes=15)
+"""After a ban: short enough that all goes on by itself soon after an administrator lifted it."""
 STAMP = struct.Struct("<d")
 
 
@@ -38,8 +41,29 @@ class RequestBudget:
         parts = urlsplit(url)
         host = f"{parts.hostname}-{parts.port or parts.scheme}".replace(":", "_")
         self.path = folder / f"{host}.requests"
+        self._banned = self.path.with_suffix(".banned")
         self.per_minute = per_minute
         self.clock = clock
+
+    def keep_silent(self) -> None:
+        """Note that the host has banned this machine just now."""
+        at = STAMP.pack(self.clock.now().timestamp())
+        self._banned.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self._banned, flags, 0o600)
+        try:
+            os.write(descriptor, at)
+        finally:
+            os.close(descriptor)
+
+    def silent_until(self) -> datetime | None:
+        """Return until when the host is asked nothing after a ban; None if it may be asked."""
+        try:
+            (at,) = STAMP.unpack(self._banned.read_bytes())
+            banned = datetime.fromtimestamp(at, UTC)
+        except (OSError, OverflowError, ValueError, struct.error):
+            return None
+        return banned + SILENCE if banned <= self.clock.now() < banned + SILENCE else None
 
     def take(self) -> None:
         """Wait until a request may go out, and count it.

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from redcap_jobs.redcap.csv_blocks import TAIL_BYTES, MalformedCsv, rows_of
+from redcap_jobs.redcap.csv_blocks import BYTE_ORDER_MARK, TAIL_BYTES, MalformedCsv, rows_of
 
 STR = pd.StringDtype("pyarrow", na_value=np.nan)
 BLOCK_BYTES = 1 << 19
@@ -26,20 +26,20 @@ def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.Da
     """
     parts = list(blocks)
     longest = max((len(part) for part in parts), default=0)
-    body = b"".join(parts)
+    body = b"".join([BYTE_ORDER_MARK, *parts])  # pyarrow takes one away; a cell may start so
     parts.clear()
     columns = dict.fromkeys(names, pa.large_string())
-    if not body:
+    if not longest:
         return pd.DataFrame({name: pd.Series([], dtype="str") for name in wanted})
     if len(names) > 1 and (b"\n\n" in body or b"\n\r\n" in body):
-        rows_of(body, len(names))
+        rows_of(body.removeprefix(BYTE_ORDER_MARK), len(names))
     try:
         table = csv.read_csv(
             pa.py_buffer(body),
             read_options=csv.ReadOptions(
                 column_names=names,
                 use_threads=False,
-                block_size=max(BLOCK_BYTES, longest + 1),  # no row is longer
+                block_size=max(BLOCK_BYTES, longest + len(BYTE_ORDER_MARK) + 1),  # no row is longer
             ),
             parse_options=csv.ParseOptions(
                 newlines_in_values=True, ignore_empty_lines=len(names) > 1

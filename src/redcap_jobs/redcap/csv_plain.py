@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from redcap_jobs.redcap.csv_blocks import MalformedCsv, rows_of
+from redcap_jobs.redcap.csv_blocks import BYTE_ORDER_MARK, MalformedCsv, rows_of
 
 
 class Blocks:
@@ -36,9 +36,11 @@ def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.Da
 
     def counted() -> Iterator[bytes]:
         nonlocal rows
+        first = BYTE_ORDER_MARK  # pandas takes one away from the front, and a cell may start so
         for block in blocks:
             rows += rows_of(block, len(names))
-            yield block
+            yield first + block
+            first = b""
 
     try:
         frame: pd.DataFrame = pd.read_csv(

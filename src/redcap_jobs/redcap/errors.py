@@ -9,6 +9,7 @@
     │   └── RowsMissing                fewer records came back than were asked for
     ├── ServerOverloaded               out of memory, or took too long: ask for less at a time
     ├── ServerFailed                   HTTP 5xx for no reason that is known
+    ├── Banned                         the server takes no more requests from this machine
     └── RequestRefused                 HTTP 4xx: the server's own message, scrubbed
         ├── NotSupported               the project has no events, arms or repeating set-up
         ├── NamesRefused            3  a field or event that the project does not have
@@ -79,14 +80,11 @@ class RowsMissing(UnusableAnswer):
 
 
 class ServerOverloaded(RedcapError):
-    """The server ran out of memory or of time.
+    """The server ran out of memory or of time: the caller asks for less, if it can."""
 
-    ``memory`` tells the two apart: what did not fit will not fit the second time either.
-    """
 
-    def __init__(self, message: str, *, label: str, content: str, memory: bool = False) -> None:
-        self.memory = memory
-        super().__init__(message, label=label, content=content, transient=not memory)
+class Banned(RedcapError):
+    """The server banned this machine's address; never repeated: asking on keeps a ban alive."""
 
 
 class ServerFailed(RedcapError):

@@ -20,6 +20,7 @@ from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 from redcap_jobs.errors import UsageError
 from redcap_jobs.redcap.answers import Answer, Call, believable
 from redcap_jobs.redcap.errors import (
+    Banned,
     BrokenOff,
     RedcapError,
     ServerFailed,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+Upload = tuple[str, bytes, str]
+"""A file's name, bytes and MIME type."""
+Message = tuple[Mapping[str, str], "Upload | None"]
 
 CONNECT_SECONDS = 20.0
 READ_SECONDS = 300.0
@@ -108,13 +113,17 @@ class Transport:
         repeatable: bool,
         divisible: bool = False,
         private: tuple[str, ...] = (),
+        upload: Upload | None = None,
     ) -> T:
         """Send one call and return what ``read`` makes of its answer.
 
         ``repeatable``: sending it twice does no harm; it is sent up to five times, after pauses
         that grow, as long as the fault may pass. ``divisible``: the caller will ask for less, so
         an overloaded server is not asked the same again, and one that keeps failing or breaking
-        off is taken for overloaded. ``private``: values that no message may quote.
+        off is taken for overloaded. ``private``: values that no message may quote. ``upload``: a
+        file that goes along as form variable ``file``.
+
+        After a ban nothing is sent at all for a while, by no program of this account.
 
         Raises:
             RedcapError: See :mod:`redcap_jobs.redcap.errors`.
@@ -123,7 +132,7 @@ class Transport:
         call = Call(self.label, content, (self._token.reveal(), *private))
         try:
             return self._repeated(
-                call, parameters, read, repeatable=repeatable, divisible=divisible
+                call, (parameters, upload), read, repeatable=repeatable, divisible=divisible
             )
         except (ServerFailed, BrokenOff) as error:
             if not divisible:
@@ -134,7 +143,7 @@ class Transport:
     def _repeated(
         self,
         call: Call,
-        parameters: Mapping[str, str],
+        message: Message,
         read: Callable[[Answer], T],
         *,
         repeatable: bool,
@@ -158,26 +167,36 @@ class Transport:
                 log.debug("%r: attempt %d in %s", call, attempt.num, pause)
                 self._clock.sleep(pause)
             with attempt:
-                return self._once(call, parameters, read)
+                return self._once(call, message, read)
         raise AssertionError("stamina either returns or raises")
 
-    def _once(self, call: Call, parameters: Mapping[str, str], read: Callable[[Answer], T]) -> T:
+    def _once(self, call: Call, message: Message, read: Callable[[Answer], T]) -> T:
+        parameters, upload = message
         form = {
             "token": self._token.reveal(),
             "content": call.content,
             "returnFormat": "json",
             **parameters,
         }
+        if until := self._budget.silent_until():
+            raise call.banned(
+                f"not asked, because of a ban a short while ago; the server is asked again after "
+                f"{until:%H:%M} UTC. Until its administrators lift the ban it will refuse again"
+            )
         self._budget.take()
         try:
             with self._session.post(
                 self.url,
                 data=form,
+                files={"file": upload} if upload else None,
                 timeout=self._timeouts,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 return read(believable(call, response))
+        except Banned:
+            self._budget.keep_silent()
+            raise
         except requests.RequestException as error:
             broken = self._broken(call, error)
         # Not within the except: the original holds the request, token and all, and would hang
