@@ -91,7 +91,7 @@ class Api:
                 with self.creating:
                     answer = answer_super_token(parameters, self.projects, self.now())
                 return written(answer, parameters, entry.action, fault), entry
-            project, user = find_user(self.projects, parameters.text("token"))
+            project, user = find_user(self.projects, parameters.text("token"), self.now().date())
             entry = asked_for(replace(entry, pid=project.pid, user=user.username), parameters)
             call = find_call(parameters, project.members.rights(user.username))
             if fault and fault.replacement and not fault.after:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 from redcap_jobs.sandbox import (
     records_delete,
@@ -17,20 +18,10 @@ from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.members import Rights, User
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
+from redcap_jobs.sandbox.rights import EXPORT, IMPORT, UNKNOWN_USER, expired, require
 
-UNKNOWN_USER = "You do not have permissions to use the API"
 NO_CONTENT = 'The value of the parameter "content" is not valid'
 NOT_IMPLEMENTED = "The requested method is not implemented."
-
-MISSING_RIGHT = {
-    "api_export": "You do not have API Export privileges",
-    "api_import": "You do not have API Import/Update privileges",
-    "record_delete": "You do not have Delete Record privileges",
-}
-OTHER_RIGHT = "You do not have {} privileges"
-"""For rights whose refusal is not recorded: this sandbox's own words."""
-
-EXPORT, IMPORT = "api_export", "api_import"
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,7 @@ def find_call(parameters: Parameters, rights: Rights) -> Call:
     """Return the call that was asked for.
 
     Raises:
-        Refusal: Unknown content (400), unknown action (501), or a missing right (403).
+        Refusal: Unknown content (400), unknown action (501), or a missing right, see ``rights``.
 
     """
     content = parameters.text("content")
@@ -80,22 +71,25 @@ def find_call(parameters: Parameters, rights: Rights) -> Call:
     call = CALLS.get((content, action_of(parameters)))
     if call is None:
         raise Refusal(501, NOT_IMPLEMENTED)
-    for right in call.rights:
-        if not rights.allow(right):
-            words = right.replace("_", " ").title()
-            raise Refusal(403, MISSING_RIGHT.get(right, OTHER_RIGHT.format(words)))
+    require(rights, call.rights)
     return call
 
 
-def find_user(projects: list[SandboxProject], token: str) -> tuple[SandboxProject, User]:
+def find_user(
+    projects: list[SandboxProject], token: str, today: date
+) -> tuple[SandboxProject, User]:
     """Return the project and user behind a token.
 
     Raises:
-        Refusal: Nobody has that token. Recorded servers answer 403 (the help page says 401).
+        Refusal: Nobody has that token, or their access has expired. Recorded servers answer 403
+            (the help page says 401).
 
     """
     for project in projects:
         members = project.members
         if token in members.tokens:
-            return project, members.users[members.tokens[token]]
+            user = members.users[members.tokens[token]]
+            if expired(user, today):
+                break
+            return project, user
     raise Refusal(403, UNKNOWN_USER)

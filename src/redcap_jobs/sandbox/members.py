@@ -116,8 +116,10 @@ class Members:
     tokens: Mapping[str, str] = field(default_factory=dict)
 
     def rights(self, username: str) -> Rights:
-        """Return what a user may do: a role's rights stand before their own."""
-        one = self.users[username]
+        """Return what a user may do: a role's rights stand before their own; who left has none."""
+        one = self.users.get(username)
+        if one is None:
+            return Rights({}, {}, {})
         return self.roles[one.role].rights if one.role in self.roles else one.rights
 
     def put(self, one: User) -> Members:

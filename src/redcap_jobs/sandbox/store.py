@@ -79,9 +79,9 @@ class Snapshot:
 class Draft:
     """A write in the making: reads see the draft, the world sees nothing until it is published."""
 
-    def __init__(self, base: Snapshot, now: datetime) -> None:
+    def __init__(self, base: Snapshot, now: datetime | None) -> None:
         self._base = base
-        self._now = now
+        self._stamps = () if now is None else (now,)
         self._rows: dict[str, dict[RowKey, dict[str, str]]] = {}
         self._dags: dict[str, str] = {}
         self._locks: dict[str, frozenset[tuple[RowKey, str]]] = {}
@@ -170,7 +170,7 @@ class Draft:
             records[name] = Record(
                 rows,
                 self._dags.get(name, before.dag),
-                (*before.touched, self._now),
+                (*before.touched, *self._stamps),
                 self._locks.get(name, before.locks),
             )
         return Snapshot(records)
@@ -194,8 +194,11 @@ class Store:
         self.published: Callable[[Snapshot, frozenset[str]], None] | None = None
 
     @contextmanager
-    def writing(self, now: datetime) -> Iterator[Draft]:
-        """Give a draft and publish it at the end; an exception publishes nothing."""
+    def writing(self, now: datetime | None) -> Iterator[Draft]:
+        """Give a draft and publish it at the end; an exception publishes nothing.
+
+        ``now`` is when the records it touches count as changed; None: they are only put elsewhere.
+        """
         with self._lock:
             draft = Draft(self.current, now)
             yield draft

@@ -14,11 +14,15 @@ CLASSIC = ""
 
 @dataclass(frozen=True)
 class Form:
-    """An instrument: unique name and label."""
+    """An instrument: unique name and label; a survey has the attributes of its settings.
+
+    ``survey_attributes`` are those of the project XML: title, instructions, acknowledgement, ...
+    """
 
     name: str
     label: str
     survey: bool = False
+    survey_attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,24 @@ class Dag:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """Arms, events, which forms they have and what of them repeats; as in :class:`Structure`."""
+
+    arms: tuple[Arm, ...] = ()
+    events: tuple[Event, ...] = ()
+    mapping: frozenset[tuple[str, str]] = frozenset()
+    repeating: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Structure:
     """Everything about a project that the dictionary and the designer decide.
 
     ``mapping`` holds (event, form) pairs; ``repeating`` maps (event, form) to the custom label,
     form '' meaning that the whole event repeats and event '' standing for a classic project.
+
+    ``longitudinal`` is the switch in the project's settings, None standing for what the events
+    say. While it is off, arms and events that were imported wait in ``waiting``.
     """
 
     fields: tuple[Field, ...]
@@ -68,6 +85,8 @@ class Structure:
     repeating: Mapping[tuple[str, str], str] = field(default_factory=dict)
     dags: tuple[Dag, ...] = ()
     missing_data_codes: Mapping[str, str] = field(default_factory=dict)
+    longitudinal: bool | None = None
+    waiting: Schedule = field(default_factory=Schedule)
 
     @property
     def record_id_field(self) -> str:
@@ -76,7 +95,7 @@ class Structure:
 
     @property
     def is_longitudinal(self) -> bool:
-        """Tell whether the project has events."""
+        """Tell whether the project has events: the switch alone makes it none (as recorded)."""
         return bool(self.events)
 
     @cached_property
@@ -145,6 +164,17 @@ class Structure:
         if instrument:
             return frozenset({instrument})
         return frozenset(form for form in self.forms_on(event) if not self.repeats(event, form))
+
+    def has_row(self, event: str, instrument: str, instance: int) -> bool:
+        """Tell whether such a row belongs to the project as it is set up now.
+
+        Rows of events and instances that are no longer set up stay stored, unseen, and come back.
+        """
+        if event not in self.event_order:
+            return False
+        if instrument:
+            return self.repeats(event, instrument)
+        return instance <= 1 or self.event_repeats(event)
 
     def event_label(self, event: str) -> str:
         """Return the name people see: ``Screening (Arm 1: Drug A)``, the arm only if several."""
