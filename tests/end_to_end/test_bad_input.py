@@ -130,7 +130,7 @@ def event_of(home: Home) -> str:
         (token_on_the_command_line, 3, ["name", "token"]),
         (in_production_flag_differs, 4, ["in production", "in_production = false"]),
         (undeclared_token_name, 3, ["[redcap.projects.REDCAP_API_OTHER]"]),
-        (study_file_that_is_no_toml, 3, ["ismile.toml", "line 1"]),
+        (study_file_that_is_no_toml, 3, ["ismile.toml:1:", "column"]),
         (field_missing_from_the_dictionary, 3, ["visit_dat", "did you mean", "visit_date"]),
         (output_that_is_an_input, 3, ["visits", "visit_date"]),
         (production_without_a_state, 4, ["REDCAP_JOBS_STATE_URL", "state init"]),

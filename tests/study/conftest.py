@@ -1,9 +1,11 @@
 """A small project written as a table, and the study file that fits it without a finding."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from redcap_jobs.errors import Finding
 from redcap_jobs.redcap.project import Event, Project, ProjectInfo, parse_fields
 
 DICTIONARY = """
@@ -29,6 +31,11 @@ track     vt_stamp          text      datetime_seconds_ymd  -
 track     vt_choice         dropdown  -                     open, Open | missed, Missed
 """
 EVENTS = "baseline_arm_1 month_1_arm_1 month_2_arm_1 baseline_arm_2 month_1_arm_2 month_2_arm_2"
+
+
+def without_line(finding: Finding) -> str:
+    """Write a finding as it is told, but for its line: tests of key lines see to that."""
+    return re.sub(r"^((?:warning: )?study\.toml):\d+: ", r"\1: ", str(finding))
 
 
 def dictionary(table: str) -> list[dict[str, str]]:

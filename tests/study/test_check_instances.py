@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.study.conftest import without_line
 
 from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.check import check_against
@@ -15,7 +16,9 @@ ENROL = frozenset({("baseline_arm_1", "enrol"), ("baseline_arm_2", "enrol")})
 
 def told(text: str, project: Project) -> list[str]:
     study = study_from_bytes(text.encode(), Path("study.toml"))
-    return [str(each).removeprefix("study.toml: ") for each in check_against(study, project)]
+    return [
+        without_line(each).removeprefix("study.toml: ") for each in check_against(study, project)
+    ]
 
 
 def repeating(project: Project, pairs: frozenset[tuple[str, str]]) -> Project:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.study.conftest import without_line
 
 from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.check import check_against
@@ -20,7 +21,7 @@ BOTH = (
 
 def told(text: str, project: Project) -> list[str]:
     study = study_from_bytes(text.encode(), Path("study.toml"))
-    return [str(each) for each in check_against(study, project)]
+    return [without_line(each) for each in check_against(study, project)]
 
 
 def scheduled(project: Project, **days: tuple[int, int, int]) -> Project:

@@ -73,6 +73,12 @@ def replace_in(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def line_of(path: Path, words: str, occurrence: int = 0) -> int:
+    """Return the number of the line on which some words stand in a file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [number for number, line in enumerate(lines, 1) if words in line][occurrence]
+
+
 def test_a_file_alone_is_checked_without_any_request(run: Run) -> None:
     """The bundled study is checked by its name; exit 0 and one line."""
     assert run("check", "ismile") == (
@@ -86,11 +92,12 @@ def test_mistakes_are_listed_and_end_with_exit_3(run: Run, study: Path) -> None:
     """Every mistake is a line of stdout; the last line counts them."""
     replace_in(study, "\nshrink_to", "\nshrink_too")
     replace_in(study, 'id = "m4"', 'id = "m2"')
+    second = line_of(study, 'id = "m2"', 1)
     code, out, err = run("check", study)
     assert (code, err) == (3, "")
     assert out.splitlines()[:-1] == [
-        f'{study}: visits[2].id: visits[1] has the id "m2" already',
-        f'{study}: limits.shrink_too: no such key; did you mean "shrink_to"?',
+        f'{study}:{second}: visits[2].id: visits[1] has the id "m2" already',
+        f'{study}:{line_of(study, "shrink_too")}: limits.shrink_too: no such key; did you mean "shrink_to"?',
     ]
     assert ": 2 problems (" in out.splitlines()[-1]
 
@@ -133,8 +140,8 @@ def test_misfits_are_told_and_what_can_be_counted_is(run: Run, study: Path, env_
     result = json.loads(out)
     assert code == 3
     assert [(each["severity"], each["where"]) for each in result["findings"]] == [
-        ("error", f"{study}: defaults.visits.missed"),
-        ("warning", f"{study}: sites.nord_clinic"),
+        ("error", f"{study}:{line_of(study, 'missed = ')}: defaults.visits.missed"),
+        ("warning", f"{study}:{line_of(study, '[sites.nord')}: sites.nord_clinic"),
     ]
     assert result["findings"][0]["hint"] == 'did you mean "visit_missed"?'
     assert result["findings"][1]["hint"] == 'did you mean "north_clinic"?'
@@ -146,7 +153,7 @@ def test_warnings_alone_end_with_exit_0(run: Run, study: Path, env_file: Path) -
     replace_in(study, "[sites.north_clinic]", "[sites.nord_clinic]")
     code, out, _ = run("check", study, "--token", DEV, "--env-file", env_file)
     assert code == 0
-    assert out.startswith(f"warning: {study}: sites.nord_clinic: ")
+    assert out.startswith(f"warning: {study}:{line_of(study, '[sites.nord')}: sites.nord_clinic: ")
     assert ": 1 warning (project 3042, REDCap " in out
 
 
@@ -177,8 +184,8 @@ def test_a_token_that_may_not_see_groups_is_a_finding_with_sites(
     result = json.loads(out)
     assert code == 3
     assert [each["where"] for each in result["findings"]] == [
-        f"{study}: defaults.visits.missed",
-        f"{study}: redcap.projects.{DEV}",
+        f"{study}:{line_of(study, 'missed = ')}: defaults.visits.missed",
+        f"{study}:{line_of(study, f'projects.{DEV}')}: redcap.projects.{DEV}",
     ]
     assert "may not see data access groups" in result["findings"][1]["what"]
     assert len(result["conditions"]) == 11

@@ -1,7 +1,7 @@
 """Every mistake in a study file is one line: its key path, what is wrong, the nearest right name."""
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
@@ -9,8 +9,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.study.conftest import without_line
 
-from redcap_jobs.errors import StudyFileError
+from redcap_jobs.errors import Finding, StudyFileError
 from redcap_jobs.redcap.records import EventPlace, RepeatPlace
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import in_file_order
@@ -31,11 +32,11 @@ def read(text: str) -> Study:
     return study_from_bytes(text.encode(), Path("study.toml"))
 
 
-def findings(text: str) -> list[str]:
+def findings(text: str, told: Callable[[Finding], str] = without_line) -> list[str]:
     try:
         read(text)
     except StudyFileError as error:
-        return [str(finding) for finding in error.findings]
+        return [told(finding) for finding in error.findings]
     return []
 
 
@@ -97,9 +98,9 @@ def test_visits_in_a_circle_are_told_once() -> None:
 def test_a_literal_token_is_refused_without_showing_it(place: str, length: int) -> None:
     """Wherever a token stands, comment, key or broken TOML, its line is named and not it."""
     token = ("0123456789abcdefABCDEF" * 3)[:length]
-    told = findings(GOOD.replace('id = "snow"', 'id = "snow"\n' + place.format(token)))
+    told = findings(GOOD.replace('id = "snow"', 'id = "snow"\n' + place.format(token)), str)
     assert told[0] == (
-        "study.toml: line 4: holds what looks like a token; a study file names variables, never "
+        "study.toml:4: holds what looks like a token; a study file names variables, never "
         "their values; take it out and have it regenerated in REDCap"
     )
     assert token.casefold() not in "\n".join(told).casefold()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.study.conftest import without_line
 
 from redcap_jobs.errors import StudyFileError
 from redcap_jobs.study.loading import study_from_bytes
@@ -14,7 +15,7 @@ def findings(text: str) -> list[str]:
     try:
         study_from_bytes(text.encode(), Path("study.toml"))
     except StudyFileError as error:
-        return [str(finding) for finding in error.findings]
+        return [without_line(finding) for finding in error.findings]
     return []
 
 

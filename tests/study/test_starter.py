@@ -30,7 +30,7 @@ def test_the_template_loads_and_every_guess_is_marked() -> None:
     text = study_text(Source())
     marks = [number for number, line in enumerate(text.splitlines(), 1) if "# TO-DO: " in line]
     findings = check_to_do(read(text))
-    assert [finding.where for finding in findings] == [f"study.toml: line {n}" for n in marks]
+    assert [finding.where for finding in findings] == [f"study.toml:{n}" for n in marks]
     assert {finding.severity for finding in findings} == {"error"}
     assert "America/Los_Angeles" in findings[2].what
 

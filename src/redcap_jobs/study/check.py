@@ -18,7 +18,8 @@ from redcap_jobs.study.check_overlap import overlap_flaws
 from redcap_jobs.study.check_places import arm_flaws, place_flaws
 from redcap_jobs.study.check_types import missing_code_flaws
 from redcap_jobs.study.config import Study
-from redcap_jobs.study.flaws import Flaw, in_file_order, written_path
+from redcap_jobs.study.flaws import Flaw, in_file_order
+from redcap_jobs.study.key_lines import key_lines, place
 from redcap_jobs.study.nearest import did_you_mean
 
 
@@ -73,7 +74,7 @@ def check_to_do(study: Study) -> list[CheckFinding]:
     """Report every guess of ``redcap-jobs init`` that nobody has confirmed yet."""
     return [
         CheckFinding(
-            f"{study.path}: line {line}",
+            f"{study.path}:{line}",
             f"a guess that nobody has confirmed: {what}",
             "correct or confirm it, then delete the TO-DO",
         )
@@ -82,11 +83,12 @@ def check_to_do(study: Study) -> list[CheckFinding]:
 
 
 def findings(study: Study, flaws: list[Flaw] | Iterator[Flaw]) -> list[CheckFinding]:
-    """Turn flaws into findings with file and key path, in file order, each told once."""
+    """Turn flaws into findings with file, line and key path, in file order, each told once."""
     written = study.written or study.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    lines = key_lines(study.text)
     return [
         CheckFinding(
-            f"{study.path}: {written_path(flaw.path)}",
+            place(study.path, flaw.path, lines),
             flaw.what,
             flaw.hint,
             "warning" if flaw.warning else "error",

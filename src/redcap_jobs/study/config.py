@@ -295,6 +295,7 @@ class Study(Part):
     _written: Mapping[str, Any] = PrivateAttr(default_factory=dict)
     _sha256: str = PrivateAttr(default="")
     _to_do: tuple[tuple[int, str], ...] = PrivateAttr(default=())
+    _text: str = PrivateAttr(default="")
 
     def read_from(
         self,
@@ -302,15 +303,22 @@ class Study(Part):
         written: Mapping[str, Any],
         sha256: str,
         to_do: tuple[tuple[int, str], ...],
+        text: str,
     ) -> Study:
         """Note where the study was read from: the loader's last step."""
         self._path, self._written, self._sha256, self._to_do = path, written, sha256, to_do
+        self._text = text
         return self
 
     @property
     def path(self) -> Path:
         """The file it was read from, as it was named."""
         return self._path
+
+    @property
+    def text(self) -> str:
+        """The file's text; '' for a study that was not read from a file."""
+        return self._text
 
     @property
     def written(self) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from redcap_jobs.study.counts import (
     condition_counts,
     fields_to_count,
 )
+from redcap_jobs.study.key_lines import key_lines, place
 from redcap_jobs.study.uses import conditions
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def roster_and_groups(
     try:
         roster = read_roster(study, name, client, project)
     except GuardRefused as refused:
-        told = [CheckFinding(f"{study.path}: redcap.projects.{name}", str(refused))]
+        told = [CheckFinding(token_place(study, name), str(refused))]
         return client.roster(project.record_id_field), told
     sites = check_sites(study, set(roster["dag"]) - {""})
     return roster, [*sites, *restricted_token(study, name, client, roster)]
@@ -109,8 +110,13 @@ def restricted_token(
     try:
         check_data_access_group(study, name, client, roster)
     except GuardRefused as refused:
-        return [CheckFinding(f"{study.path}: redcap.projects.{name}", str(refused))]
+        return [CheckFinding(token_place(study, name), str(refused))]
     return []
+
+
+def token_place(study: Study, name: str) -> str:
+    """Write where a token's project is declared."""
+    return place(study.path, ("redcap", "projects", name), key_lines(study.text))
 
 
 def open_client(

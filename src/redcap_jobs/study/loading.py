@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from redcap_jobs.errors import Finding, StudyFileError
 from redcap_jobs.notify.logs import TOKEN
 from redcap_jobs.study.config import FORMAT, Study
-from redcap_jobs.study.flaws import Flaw, flaws_of, in_file_order, written_path
+from redcap_jobs.study.flaws import Flaw, flaws_of, in_file_order
+from redcap_jobs.study.key_lines import key_lines, place
 from redcap_jobs.study.nearest import did_you_mean
 from redcap_jobs.study.rules import broken_rules
 from redcap_jobs.study.salvage import salvage
@@ -29,8 +30,8 @@ def load_study(path: Path | str) -> Study:
     """Read a study file.
 
     Raises:
-        StudyFileError: With all problems, in file order, each with its key path and the nearest
-            right name: ``study.toml: visits[1].done_no: no such key; did you mean "done_on"?``
+        StudyFileError: With all problems, in file order, each with its line, key path and the
+            nearest right name: ``study.toml:41: visits[1].done_no: no such key; did you mean "done_on"?``
 
     """
     path = Path(path)
@@ -79,7 +80,7 @@ def study_from_bytes(content: bytes, path: Path) -> Study:
         raise StudyFileError([Finding(str(path), "is empty", hint)])
     secrets = [
         Finding(
-            f"{path}: line {line}",
+            f"{path}:{line}",
             "holds what looks like a token; a study file names variables, never their values",
             "take it out and have it regenerated in REDCap",
         )
@@ -103,7 +104,7 @@ def draft_study(text: str, path: Path) -> Study:
 def with_origin(study: Study, text: str, content: bytes, path: Path) -> Study:
     """Note in a study what it was read from."""
     digest = hashlib.sha256(content).hexdigest()
-    return study.read_from(path, tomllib.loads(text), digest, tuple(lines_to_do(text)))
+    return study.read_from(path, tomllib.loads(text), digest, tuple(lines_to_do(text)), text)
 
 
 def read_study(text: str, path: Path) -> tuple[Study | None, list[Finding]]:
@@ -117,8 +118,9 @@ def read_study(text: str, path: Path) -> tuple[Study | None, list[Finding]]:
         what = f"format {version} is newer than this release, which knows format {FORMAT}"
         return None, [Finding(f"{path}: format", what, "update redcap-jobs")]
     study, flaws = judge(with_defaults(raw))
+    lines = key_lines(text) if flaws else {}
     return study, [
-        Finding(f"{path}: {written_path(flaw.path)}", flaw.what, flaw.hint)
+        Finding(place(path, flaw.path, lines), flaw.what, flaw.hint)
         for flaw in in_file_order(flaws, raw)
     ]
 
@@ -138,14 +140,15 @@ def judge(raw: Mapping[str, Any]) -> tuple[Study | None, list[Flaw]]:
 def syntax_finding(error: tomllib.TOMLDecodeError, path: Path) -> Finding:
     """Say where the TOML itself breaks off."""
     message = str(error)
-    place = TOML_PLACE.search(message)
-    if place is None:
+    found = TOML_PLACE.search(message)
+    if found is None:
         return Finding(str(path), f"is not TOML: {message}")
-    where = (
-        f"line {place['line']}, column {place['column']}" if place["line"] else "end of the file"
+    where = f"{path}:{found['line']}: column {found['column']}"
+    what = message[: found.start()]
+    return Finding(
+        where if found["line"] else f"{path}: end of the file",
+        f"is not TOML: {what[:1].lower()}{what[1:]}",
     )
-    what = message[: place.start()]
-    return Finding(f"{path}: {where}", f"is not TOML: {what[:1].lower()}{what[1:]}")
 
 
 def with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
