@@ -11,6 +11,7 @@ import requests
 from redcap_jobs.sandbox.dictionary import Choice, Field
 from redcap_jobs.sandbox.project import SandboxProject, Settings
 from redcap_jobs.sandbox.store import Record, RowKey, Snapshot
+from redcap_jobs.sandbox.stored_files import StoredFile
 from redcap_jobs.sandbox.structure import Arm, Dag, Event, Form, Structure
 
 TIMEOUT = 20
@@ -108,6 +109,7 @@ def trial(*, scheduling: bool = False, dags: bool = True) -> SandboxProject:
         {"-99": "Unknown"},
     )
     project = SandboxProject(901, "Small Trial", structure, Settings(scheduling_enabled=scheduling))
+    photo = project.files.put(StoredFile("me.jpg", "image/jpeg", b"a photo"))
     project.store.current = Snapshot(
         {
             "10": Record(
@@ -121,7 +123,7 @@ def trial(*, scheduling: bool = False, dags: bool = True) -> SandboxProject:
                 "north_clinic" if dags else "",
             ),
             "2": Record(
-                {RowKey("start_arm_2"): {"sex": "2", "weight": "70.5", "photo": "[document]"}},
+                {RowKey("start_arm_2"): {"sex": "2", "weight": "70.5", "photo": photo}},
                 "south_clinic" if dags else "",
             ),
         }

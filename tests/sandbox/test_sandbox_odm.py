@@ -68,7 +68,7 @@ def test_events_come_in_the_protocols_order_with_their_offsets() -> None:
 
 
 def test_a_flat_export_of_a_loaded_project() -> None:
-    """Line ends in notes stay, a file shows as [document], repeats have their instances."""
+    """Line ends in notes stay, a file shows its name, repeats have their instances."""
     with Sandbox([loaded(odm_texts.LONGITUDINAL)]) as sandbox:
         caller = Caller(sandbox.url, sandbox.tokens["REDCAP_API_HAND_MADE"])
         rows = caller.export(exportDataAccessGroups="true")
@@ -81,7 +81,7 @@ def test_a_flat_export_of_a_loaded_project() -> None:
     start = rows[0]
     assert start["notes"] == 'one\ntwo & "three"'
     assert (start["gym___0"], start["gym____1"], start["age"]) == ("0", "1", "12")
-    assert (start["scan"], start["first_complete"]) == ("[document]", "0")
+    assert (start["scan"], start["first_complete"]) == ("a.txt", "0")
     assert "heading" not in start
     assert [row["dose"] for row in rows] == ["", "3", "4", ""]
     assert rows[3]["seen"] == "2026-01-02 10:00"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from redcap_jobs.sandbox import (
+    metadata_import,
+    project_xml,
     records_delete,
     records_export,
     records_import,
@@ -18,7 +20,15 @@ from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.members import Rights, User
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
-from redcap_jobs.sandbox.rights import EXPORT, IMPORT, UNKNOWN_USER, expired, require
+from redcap_jobs.sandbox.rights import (
+    DELETE,
+    DESIGN,
+    EXPORT,
+    IMPORT,
+    UNKNOWN_USER,
+    expired,
+    require,
+)
 
 NO_CONTENT = 'The value of the parameter "content" is not valid'
 NOT_IMPLEMENTED = "The requested method is not implemented."
@@ -34,6 +44,7 @@ class Call:
 
 CALLS: dict[tuple[str, str], Call] = {
     ("project", "export"): Call(structure_calls.project_info),
+    ("project_xml", "export"): Call(project_xml.export_project_xml),
     ("version", "export"): Call(structure_calls.version),
     ("metadata", "export"): Call(structure_calls.metadata),
     ("instrument", "export"): Call(structure_calls.instruments),
@@ -42,8 +53,15 @@ CALLS: dict[tuple[str, str], Call] = {
     ("event", "export"): Call(structure_calls.events),
     ("formEventMapping", "export"): Call(structure_calls.form_event_mapping),
     ("repeatingFormsEvents", "export"): Call(structure_calls.repeating_forms_events),
-    ("metadata", "import"): Call(structure_import.import_metadata, (IMPORT,)),
-    ("formEventMapping", "import"): Call(structure_import.import_form_event_mapping, (IMPORT,)),
+    ("arm", "import"): Call(structure_import.arms_import, (IMPORT, DESIGN)),
+    ("arm", "delete"): Call(structure_import.arms_delete, (DELETE, IMPORT, DESIGN)),
+    ("event", "import"): Call(structure_import.events_import, (IMPORT, DESIGN)),
+    ("event", "delete"): Call(structure_import.events_delete, (DELETE, IMPORT, DESIGN)),
+    ("metadata", "import"): Call(metadata_import.import_metadata, (IMPORT, DESIGN)),
+    ("formEventMapping", "import"): Call(
+        structure_import.import_form_event_mapping, (IMPORT, DESIGN)
+    ),
+    ("repeatingFormsEvents", "import"): Call(structure_import.import_repeating, (IMPORT, DESIGN)),
     ("generateNextRecordName", "export"): Call(structure_calls.next_record_name),
     ("record", "export"): Call(records_export.export_records),
     ("record", "import"): Call(records_import.import_records, (IMPORT,)),

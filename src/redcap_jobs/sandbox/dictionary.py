@@ -57,7 +57,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """One row of the data dictionary, in the words of its 18 columns."""
+    """One row of the data dictionary, in the words of its 18 columns.
+
+    ``choices_text`` is the choices as somebody typed them, which the dictionary gives back; ''
+    where they came in another form.
+    """
 
     name: str
     form: str
@@ -79,6 +83,7 @@ class Field:
     matrix_group: str = ""
     matrix_ranking: bool = False
     annotation: str = ""
+    choices_text: str = ""
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -115,6 +120,8 @@ class Field:
             return self.calculation
         if self.slider_labels:
             return self.slider_labels
+        if self.choices_text:
+            return self.choices_text
         return " | ".join(f"{choice.code}, {choice.label}" for choice in self.choices)
 
 
@@ -129,9 +136,13 @@ def status_column(form: str) -> Column:
 
 
 def slug(name: str, length: int = 18) -> str:
-    """Return REDCap's unique name of a group or event: lower case, ``_`` for spaces, cut short."""
+    """Return REDCap's unique name of a group or event: lower case, ``_`` for blanks, cut short.
+
+    Other signs are dropped and runs stay: ``Screening & Enrollment`` gives ``screening__enrollm``,
+    as recorded.
+    """
     words = re.sub(r"[^a-z0-9_ ]", "", name.lower()).strip()
-    return re.sub(r"[ _]+", "_", words)[:length].strip("_")
+    return words.replace(" ", "_")[:length].rstrip("_")
 
 
 def unique_names(names: Iterable[str]) -> list[str]:

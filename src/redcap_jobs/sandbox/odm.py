@@ -1,7 +1,8 @@
 """A project from a REDCap project XML file (CDISC ODM 1.3 with REDCap's extensions).
 
 Files come from strangers: they are parsed with defusedxml, which refuses entities and external
-references. What belongs to other features (reports, survey settings, languages) is passed over.
+references. The data are read while they stream by, so that a large file needs no tree in memory.
+What belongs to other features (alerts, languages, MyCap) is passed over.
 """
 
 from __future__ import annotations
@@ -9,27 +10,29 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 import defusedxml.ElementTree as SafeTree
 from defusedxml.common import DefusedXmlException
 
 from redcap_jobs.errors import SetupError, UsageError
+from redcap_jobs.sandbox.members import Members
+from redcap_jobs.sandbox.odm_data import DataReader
+from redcap_jobs.sandbox.odm_people import reports_from, roles_from
 from redcap_jobs.sandbox.odm_structure import structure_from
 from redcap_jobs.sandbox.project import SandboxProject, Settings
-from redcap_jobs.sandbox.store import Record, RowKey, Snapshot
-from redcap_jobs.sandbox.structure import CLASSIC, Structure
 
-DOCUMENT = "[document]"
-"""What an export shows for a file field that holds a file."""
-
-LINES_IN_ATTRIBUTE = re.compile(rb'\w="[^"<\n]*\n[^"<]*"')
+LINES_IN_ATTRIBUTE = re.compile(rb'\w="[^"<\t\r\n]*[\t\r\n][^"<]*"')
 """An attribute over several lines: REDCap writes the values of notes fields that way."""
+
+FORBIDDEN_IN_XML = bytes(code for code in range(32) if code not in (9, 10, 13))
+"""Control characters: XML has none, and exports of what people pasted do."""
 
 
 def keep_lines(attribute: re.Match[bytes]) -> bytes:
     """Write line ends as references: XML would turn them into blanks, and the data would change."""
-    return attribute[0].replace(b"\r\n", b"\n").replace(b"\n", b"&#10;")
+    kept = attribute[0].replace(b"\t", b"&#9;")
+    return kept.replace(b"\r", b"&#13;").replace(b"\n", b"&#10;")
 
 
 def read_project_xml(path: Path, pid: int, now: datetime) -> SandboxProject:
@@ -54,8 +57,11 @@ def project_from_xml(text: bytes, pid: int, now: datetime, where: str) -> Sandbo
         SetupError: It is no XML, or no REDCap project.
 
     """
+    target = ProjectTarget(pid, now, where)
+    parser = SafeTree.DefusedXMLParser(target=target)
     try:
-        root: Element = SafeTree.fromstring(LINES_IN_ATTRIBUTE.sub(keep_lines, text))
+        parser.feed(well_formed(text))
+        parser.close()
     except ParseError as error:
         raise SetupError(f"{where}: no well-formed XML: {error}") from None
     except DefusedXmlException:
@@ -63,7 +69,82 @@ def project_from_xml(text: bytes, pid: int, now: datetime, where: str) -> Sandbo
             f"{where}: XML with entities or external references is not read; export it from "
             "REDCap again"
         ) from None
-    strip_namespaces(root)
+    return target.project()
+
+
+def well_formed(text: bytes) -> bytes:
+    """Return the text without what REDCap's exports have and XML forbids."""
+    text = text.translate(None, FORBIDDEN_IN_XML)
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:  # half a letter, where a long text was cut
+        text = text.decode("utf-8", errors="replace").encode()
+    return LINES_IN_ATTRIBUTE.sub(keep_lines, text)
+
+
+class ProjectTarget:
+    """What the parser reports to: a tree up to ``ClinicalData``, its data as they come."""
+
+    def __init__(self, pid: int, now: datetime, where: str) -> None:
+        self._pid, self._now, self._where = pid, now, where
+        self._tree: TreeBuilder | None = TreeBuilder()
+        self._open: list[str] = []
+        self._data: DataReader | None = None
+        self._local: dict[str, str] = {}
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """Take an element's beginning."""
+        tag = self._plain(tag)
+        if self._data is not None:
+            self._data.start(tag, {self._plain(name): attributes[name] for name in attributes})
+        elif tag == "ClinicalData" and self._tree is not None:
+            self._data = DataReader(self._head_ends(), self._now)
+        elif self._tree is not None:
+            self._open.append(tag)
+            self._tree.start(tag, {self._plain(name): attributes[name] for name in attributes})
+
+    def data(self, text: str) -> None:
+        """Take text between elements."""
+        if self._data is not None:
+            self._data.data(text)
+        elif self._tree is not None:
+            self._tree.data(text)
+
+    def end(self, tag: str) -> None:
+        """Take an element's end."""
+        tag = self._plain(tag)
+        if self._data is not None:
+            self._data.end(tag)
+        elif self._tree is not None:
+            self._open.pop()
+            self._tree.end(tag)
+
+    def close(self) -> None:
+        """Take the end of the file."""
+
+    def project(self) -> SandboxProject:
+        """Return the project that was read."""
+        if self._data is None:
+            return self._head_ends()
+        return self._data.project()
+
+    def _plain(self, name: str) -> str:
+        """Take the namespace off a name: files give it as http or https, or without a prefix."""
+        if name not in self._local:
+            self._local[name] = name.rpartition("}")[2]
+        return self._local[name]
+
+    def _head_ends(self) -> SandboxProject:
+        tree, self._tree = self._tree, None
+        if tree is None:
+            raise AssertionError("the head ends once")
+        for tag in reversed(self._open):
+            tree.end(tag)
+        return project_of(tree.close(), self._pid, self._now, self._where)
+
+
+def project_of(root: Element, pid: int, now: datetime, where: str) -> SandboxProject:
+    """Return the project without data that the head of a file describes."""
     version = root.find("Study/MetaDataVersion")
     if root.tag != "ODM" or version is None:
         raise SetupError(
@@ -73,28 +154,15 @@ def project_from_xml(text: bytes, pid: int, now: datetime, where: str) -> Sandbo
     settings = root.find("Study/GlobalVariables")
     if settings is None:
         settings = Element("GlobalVariables")
-    structure = structure_from(version, settings, first_event_id=pid * 10, where=where)
-    project = SandboxProject(
+    return SandboxProject(
         pid,
         settings.findtext("StudyName") or root.get("Description") or "Project",
-        structure,
+        structure_from(version, settings, first_event_id=pid * 10, where=where),
         settings_from(settings),
         created=now,
+        members=Members(roles=roles_from(settings)),
+        reports=reports_from(settings, first_id=pid * 10),
     )
-    data = root.find("ClinicalData")
-    if data is not None:
-        project.store.current = snapshot_from(data, structure, now)
-    return project
-
-
-def strip_namespaces(root: Element) -> None:
-    """Take namespaces off all names: files give them as http or https, with or without prefix."""
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        if any("}" in name for name in element.attrib):
-            plain = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-            element.attrib.clear()
-            element.attrib.update(plain)
 
 
 def settings_from(variables: Element) -> Settings:
@@ -103,62 +171,20 @@ def settings_from(variables: Element) -> Settings:
     def on(name: str) -> bool:
         return variables.findtext(name) == "1"
 
+    def text(name: str) -> str:
+        return variables.findtext(name) or ""
+
     return Settings(
         surveys_enabled=on("SurveysEnabled"),
         scheduling_enabled=on("SchedulingEnabled"),
         record_autonumbering_enabled=on("RecordAutonumberingEnabled"),
         randomization_enabled=on("RandomizationEnabled"),
-        secondary_unique_field=variables.findtext("SecondaryUniqueField") or "",
-        custom_record_label=variables.findtext("CustomRecordLabel") or "",
-        purpose=variables.findtext("Purpose") or "0",
-        purpose_other=variables.findtext("PurposeOther") or "",
-        project_notes=variables.findtext("ProjectNotes") or "",
+        secondary_unique_field=text("SecondaryUniqueField"),
+        custom_record_label=text("CustomRecordLabel"),
+        purpose=text("Purpose") or "0",
+        purpose_other=text("PurposeOther"),
+        project_notes=text("ProjectNotes"),
+        display_today_now_button=variables.findtext("DisplayTodayNowButton") != "0",
+        bypass_branching_erase_field_prompt=on("PreventBranchingEraseValues"),
+        survey_invitation_email_field=text("SurveyInvitationEmailField"),
     )
-
-
-def snapshot_from(data: Element, structure: Structure, now: datetime) -> Snapshot:
-    """Return the records of ``ClinicalData``; in a classic project forms stand without an event."""
-    records: dict[str, Record] = {}
-    for subject in data.iter("SubjectData"):
-        rows: dict[RowKey, dict[str, str]] = {}
-        dag = ""
-        events = subject.findall("StudyEventData")
-        for event in events or [subject]:
-            for form in event.findall("FormData"):
-                key = row_key(event, form, structure)
-                dag = read_items(form, rows.setdefault(key, {}), structure) or dag
-        records[subject.get("SubjectKey", "")] = Record(rows, dag, (now,))
-    records.pop("", None)
-    return Snapshot(records)
-
-
-def row_key(event: Element, form: Element, structure: Structure) -> RowKey:
-    """Return where a form's values go: an instance counts only where something repeats."""
-    name = CLASSIC
-    if structure.is_longitudinal:
-        name = event.get("UniqueEventName") or event.get("StudyEventOID", "").partition(".")[2]
-    form_name = form.get("FormOID", "").partition(".")[2]
-    if structure.repeats(name, form_name):
-        return RowKey(name, form_name, int(form.get("FormRepeatKey", "1")))
-    if structure.event_repeats(name):
-        return RowKey(name, "", int(event.get("StudyEventRepeatKey", "1")))
-    return RowKey(name)
-
-
-def read_items(form: Element, row: dict[str, str], structure: Structure) -> str:
-    """Read a form's values into a row, and return the data access group if one stands there."""
-    dag = ""
-    columns = structure.column_by_name
-    for item in form.iter("ItemData"):
-        name, value = item.get("ItemOID", ""), item.get("Value", "")
-        column = columns.get(name)
-        if name == "redcap_data_access_group":
-            dag = value
-        elif column is None or not value or name == structure.record_id_field:
-            continue
-        elif column.kind != "checkbox" or value != "0":
-            row[name] = value
-    for item in form.iter("ItemDataBase64Binary"):
-        if item.get("ItemOID", "") in columns:
-            row[item.get("ItemOID", "")] = DOCUMENT
-    return dag

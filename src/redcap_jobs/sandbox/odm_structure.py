@@ -1,11 +1,11 @@
 """Dictionary, events and set-up from the metadata half of a REDCap project XML file.
 
-Expects elements without namespaces, see :func:`redcap_jobs.sandbox.odm.strip_namespaces`.
+Expects elements without namespaces, see :class:`redcap_jobs.sandbox.odm.ProjectTarget`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
 from redcap_jobs.errors import SetupError
@@ -56,13 +56,18 @@ def structure_from(
     )
 
 
-def survey_forms(settings: Element) -> frozenset[str]:
-    """Return the names of the instruments that are surveys."""
-    return frozenset(survey.get("form_name", "") for survey in settings.iter("Surveys"))
+def survey_forms(settings: Element) -> dict[str, dict[str, str]]:
+    """Return form name → attributes of the instruments that are surveys."""
+    return {
+        survey.get("form_name", ""): {
+            name: value for name, value in survey.attrib.items() if name != "form_name"
+        }
+        for survey in settings.iter("Surveys")
+    }
 
 
 def dictionary_from(
-    version: Element, surveys: frozenset[str]
+    version: Element, surveys: Mapping[str, Mapping[str, str]]
 ) -> tuple[tuple[Field, ...], tuple[Form, ...]]:
     """Return fields and forms in dictionary order: form by form, as their groups list them."""
     items = {item.get("OID", ""): item for item in version.findall("ItemDef")}
@@ -72,7 +77,7 @@ def dictionary_from(
     forms: list[Form] = []
     for form in version.findall("FormDef"):
         name = form.get("FormName") or form.get("OID", "").partition(".")[2]
-        forms.append(Form(name, form.get("Name", name), name in surveys))
+        forms.append(Form(name, form.get("Name", name), name in surveys, surveys.get(name, {})))
         for item in items_of(form, groups, items):
             variable = item.get("Variable", "") or item.get("OID", "")
             if item.get("FieldType") and variable not in (*fields, status_field(name)):
@@ -106,7 +111,9 @@ def field_from(item: Element, variable: str, form: str, codes: dict[str, Element
         variable,
         form,
         type=kind,
-        label=item.findtext("Question/TranslatedText") or "",
+        label=item.findtext("Question/FormattedTranslatedText")
+        or item.findtext("Question/TranslatedText")
+        or "",
         choices=choices_from(code_list, kind),
         calculation=item.get("Calculation", "") if kind in ("calc", "sql") else "",
         validation=VALIDATIONS.get(validation, validation),

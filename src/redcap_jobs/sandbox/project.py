@@ -41,6 +41,7 @@ class Settings:
     display_today_now_button: bool = True
     bypass_branching_erase_field_prompt: bool = False
     external_modules: str = ""
+    survey_invitation_email_field: str = ""
 
 
 @dataclass(repr=False)

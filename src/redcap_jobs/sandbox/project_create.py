@@ -13,7 +13,7 @@ from redcap_jobs.sandbox.dictionary import Field
 from redcap_jobs.sandbox.import_formats import JSON_MALFORMED, csv_rows, json_text, xml_rows
 from redcap_jobs.sandbox.odm import project_from_xml
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
-from redcap_jobs.sandbox.project import SandboxProject, Settings
+from redcap_jobs.sandbox.project import SandboxProject, Settings, env_name_of
 from redcap_jobs.sandbox.structure import Form, Structure
 from redcap_jobs.sandbox.structure_calls import REDCAP_VERSION
 
@@ -62,14 +62,8 @@ def new_project(parameters: Parameters, pid: int, now: datetime) -> SandboxProje
             project = project_from_xml(odm.encode(), pid, now, "odm")
         except SetupError as error:
             raise Refusal(400, str(error)) from None
-        return SandboxProject(
-            pid,
-            title,
-            project.structure,
-            project.settings,
-            created=now,
-            store=project.store,
-        )
+        project.title, project.env_name = title, env_name_of(title)
+        return project
     return SandboxProject(
         pid,
         title,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Report:
-    """``events`` limits the rows ('' none: all), ``filter_logic`` is REDCap's logic ('' for all)."""
+    """``events`` limits the rows (none: all), ``filter_logic`` is REDCap's logic ('' for all).
+
+    ``attributes`` is what else the project XML says of it, kept to be written back.
+    """
 
     report_id: int
     title: str
@@ -18,3 +22,4 @@ class Report:
     with_dag: bool = False
     with_survey_fields: bool = False
     combine_checkboxes: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)

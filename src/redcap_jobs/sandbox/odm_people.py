@@ -1,0 +1,105 @@
+"""Roles and reports in a REDCap project XML file, both ways; users are not in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element
+
+from redcap_jobs.sandbox.members import RIGHT_NAMES, Rights, Role
+from redcap_jobs.sandbox.report import Report
+
+ATTRIBUTES = {
+    "lock_records": "lock_record",
+    "lock_records_all_forms": "lock_record_multiform",
+    "lock_records_customization": "lock_record_customize",
+    "logging": "data_logging",
+    "stats_and_charts": "graphical",
+    "manage_survey_participants": "participants",
+    "data_quality_create": "data_quality_design",
+}
+"""Names of rights in the API → in the file; the others are the same."""
+
+FORM_RIGHT = re.compile(r"\[([^\],]+),(\d+)\]")
+
+
+def roles_from(settings: Element) -> dict[str, Role]:
+    """Return the roles by their unique names."""
+    roles = {}
+    for element in settings.iter("UserRoles"):
+        unique = element.get("unique_role_name", "")
+        if unique:
+            roles[unique] = Role(unique, element.get("role_name", ""), rights_from(element))
+    return roles
+
+
+def rights_from(element: Element) -> Rights:
+    """Return the rights in a role's attributes; what is not there is not granted."""
+    granted = {
+        name: int(text) if (text := element.get(ATTRIBUTES.get(name, name), "")).isdecimal() else 0
+        for name in RIGHT_NAMES
+    }
+    forms, exports = (
+        {form: int(code) for form, code in FORM_RIGHT.findall(element.get(name, ""))}
+        for name in ("data_entry", "data_export_instruments")
+    )
+    return Rights(granted, forms, exports)
+
+
+def role_attributes(role: Role, forms: tuple[str, ...]) -> dict[str, str]:
+    """Return a role as the file's attributes."""
+    rights = role.rights
+    granted = {ATTRIBUTES.get(name, name): str(rights.granted.get(name, 0)) for name in RIGHT_NAMES}
+    return {
+        "role_name": role.label,
+        "unique_role_name": role.unique_name,
+        "data_export_instruments": form_rights(forms, rights.forms_export),
+        "data_entry": form_rights(forms, rights.forms),
+        **granted,
+    }
+
+
+def form_rights(forms: tuple[str, ...], codes: Mapping[str, int]) -> str:
+    """Write ``[form,1][other,0]``; a form without a code has full access."""
+    return "".join(f"[{form},{codes.get(form, 1)}]" for form in forms)
+
+
+def reports_from(settings: Element, first_id: int) -> dict[int, Report]:
+    """Return the reports under numbers of our own: the file has none."""
+    reports = {}
+    for place, element in enumerate(settings.iter("Reports")):
+        report_id = first_id + place
+        reports[report_id] = Report(
+            report_id,
+            element.get("title", ""),
+            listed(element, "redcap_reports_fields"),
+            element.get("advanced_logic", "") or element.get("limiter_logic", ""),
+            listed(element, "redcap_reports_filter_events"),
+            listed(element, "redcap_reports_filter_dags"),
+            with_dag=element.get("output_dags") == "1",
+            with_survey_fields=element.get("output_survey_fields") == "1",
+            combine_checkboxes=element.get("combine_checkbox_values") == "1",
+            attributes=dict(element.attrib),
+        )
+    return reports
+
+
+def listed(element: Element, name: str) -> tuple[str, ...]:
+    """Return the words of a comma list."""
+    return tuple(word.strip() for word in element.get(name, "").split(",") if word.strip())
+
+
+def report_attributes(report: Report) -> dict[str, str]:
+    """Return a report as the file's attributes."""
+    return {
+        **report.attributes,
+        "title": report.title,
+        "user_access": "ALL",
+        "combine_checkbox_values": str(int(report.combine_checkboxes)),
+        "output_dags": str(int(report.with_dag)),
+        "output_survey_fields": str(int(report.with_survey_fields)),
+        "advanced_logic": report.filter_logic,
+        "redcap_reports_fields": ",".join(report.fields),
+        "redcap_reports_filter_dags": ",".join(report.dags),
+        "redcap_reports_filter_events": ",".join(report.events),
+    }
