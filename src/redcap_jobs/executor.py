@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from redcap_jobs.errors import RedcapJobsError
 from redcap_jobs.guards import claims_of, out_of_place
 from redcap_jobs.plan import KEYS, Action, Inputs, Job, Outcome, Plan, Posted, Problem, Withhold
+from redcap_jobs.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,8 @@ class Executor:
     """Carries out plans on one project; ``couriers`` maps an action's kind to who delivers it.
 
     ``still_locked`` raises StateError where the job's lock was lost; it is asked before every post
-    and every import. ``scope`` is what the decisions are kept under.
+    and every import. ``scope`` is what the decisions are kept under. ``progress`` tells, also after
+    an error, how many cells were written.
     """
 
     client: RedcapClient
@@ -77,6 +79,7 @@ class Executor:
     fresh: Fresh
     still_locked: Callable[[], None]
     couriers: Mapping[str, Courier] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
 
     def execute(self, plan: Plan, job: Job, study: Study) -> Executed:
         """Carry out a plan; refused cells become problems, everything else is done.
@@ -161,6 +164,7 @@ class Executor:
         """
         from redcap_jobs.state.ownership import claim_fields
 
+        self.progress.planned = len(changes)
         claim_fields(self.store, self.project, claims_of(changes), self.run_id)
         log.debug("step claimed")
         blank = changes["new"] == ""
@@ -175,7 +179,10 @@ class Executor:
             self.still_locked()
             log.debug("step %s", name)
             result = self.client.import_cells(
-                cells, self.structure.record_id_field, overwrite=overwrite
+                cells,
+                self.structure.record_id_field,
+                overwrite=overwrite,
+                stored=self.progress.confirm,
             )
             problems += [
                 Problem(refusal.record, refusal.field, f"REDCap refused it: {refusal.message}")

@@ -19,6 +19,7 @@ from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJ
 from redcap_jobs.guards import GuardContext, check_pair, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
 from redcap_jobs.plan import Inputs, Job, Plan, ReadRows
+from redcap_jobs.progress import Progress
 from redcap_jobs.request import RunRequest, Terminal
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Run:
         self.still_locked: Callable[[], None] = lambda: None
         self.scope = decision_scope(study, job, request)
         self.clients: dict[str, RedcapClient] = {}
+        self.progress = Progress()
 
     def perform(self) -> RunOutcome:
         """Record the start, take the lock, carry the run through, record the end in any case."""
@@ -306,6 +308,7 @@ class Run:
             scope=self.scope,
             fresh=lambda action: self.read_afresh(prepared, action.record),
             still_locked=self.still_locked,
+            progress=self.progress,
         )
         return executor.execute(prepared.plan, self.job, self.study)
 
@@ -374,13 +377,19 @@ class Run:
         known = isinstance(error, RedcapJobsError)
         if self.request.verbose and state != "cancelled":
             log.debug("run %s: %s", self.run_id, state, exc_info=error)
+        message = (
+            str(error)
+            if known
+            else f"unexpected {type(error).__name__}, a fault of this program; --verbose shows where"
+        )
+        if state == "failed":
+            message += self.progress.after(error)
         return RunOutcome(
             run_id=self.run_id,
             job=self.job.name,
             study=self.study.study.id,
             state=state,
             exit_code=getattr(error, "exit_code", ExitCode.PARTLY_FAILED),
-            message=str(error)
-            if known
-            else f"unexpected {type(error).__name__}, a fault of this program; --verbose shows where",
+            message=message,
+            counts=self.progress.counts() if state == "failed" else {},
         )

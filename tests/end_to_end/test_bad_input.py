@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -192,3 +193,29 @@ def test_verbose_shows_the_traceback_without_the_token(home: Home) -> None:
     assert done.code == 3
     assert "Traceback" in done.err
     assert "F" * 32 not in done.err
+
+
+@pytest.mark.parametrize("fault", ["empty-500", "html-200", "504", "cut-connection"])
+def test_a_server_that_keeps_failing_leaves_a_next_step(home: Home, fault: str) -> None:
+    """Before writing: nothing was written; while writing: how much is; and what to do next."""
+    pid = home.sandbox.project(3042)
+    before = pid.digest()
+    home.sandbox.fault(fault, rate=1.0, content="record", action="export")
+    done = home.job()
+    assert done.code == 1
+    assert "Nothing was written. Start it again when REDCap answers" in done.err
+    home.sandbox.no_faults()
+    home.sandbox.fault(fault, rate=1.0, content="record", action="import")
+    done = home.job()
+    assert done.code == 1
+    assert re.search(r"\. 0 of \d{3,} cells are known to be written\. The next run", done.err)
+    stored = pid.digest() != before
+    assert stored == (fault == "cut-connection"), "there only the answer is lost"
+    home.sandbox.no_faults()
+    assert ("nothing to write" if stored else "cells of") in home.job().err
+
+
+def test_a_refused_token_is_not_to_be_tried_again(home: Home) -> None:
+    """What waiting does not mend says what to mend, and not to wait for cron."""
+    done = wrong_token(home)
+    assert "cron" not in done.err

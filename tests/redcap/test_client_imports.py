@@ -149,7 +149,10 @@ def test_parts_end_where_a_record_ends() -> None:
     """At most so many cells per import, but a record's cells stay together."""
     answer_with(count_all)
     changes = pd.concat([simple("1", "2", "3"), simple("1", "2", "3", field="other")])
-    result = new_client(cells_per_import=3).import_cells(changes, "record_id")
+    told: list[int] = []
+    client = new_client(cells_per_import=3)
+    result = client.import_cells(changes, "record_id", stored=told.append)
+    assert told == [2, 2, 2], "after each part: an error later does not hide it"
     assert [records_in(form) for form in forms()] == [["1"], ["2"], ["3"]]
     assert all(len(sent(form)) == 2 for form in forms())
     assert result == ImportResult(6, frozenset({"1", "2", "3"}))

@@ -6,7 +6,7 @@ The courier here posts to a real server on this machine that counts what it acce
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,10 +98,16 @@ class Redcap:
         self.fails = False
 
     def import_cells(
-        self, cells: pd.DataFrame, record_id_field: str, *, overwrite: bool
+        self,
+        cells: pd.DataFrame,
+        record_id_field: str,
+        *,
+        overwrite: bool,
+        stored: Callable[[int], None],
     ) -> ImportResult:
         if self.fails:
             raise ConnectionError("down")
+        stored(len(cells))
         self.stored += list(zip(cells["record"], cells["field"], cells["new"], strict=True))
         return ImportResult(len(cells), frozenset(cells["record"]))
 

@@ -177,14 +177,20 @@ class RedcapClient:
         return self._exporter.some(export, records) if records else self._exporter.whole(export)
 
     def import_cells(
-        self, changes: pd.DataFrame, record_id_field: str, *, overwrite: bool = False
+        self,
+        changes: pd.DataFrame,
+        record_id_field: str,
+        *,
+        overwrite: bool = False,
+        stored: Callable[[int], None] = lambda cells: None,  # noqa: ARG005 - nobody asked to know
     ) -> ImportResult:
         """Import changed cells (KEYS, ``field``, ``new``; all ``str``), safe to repeat.
 
         Without ``overwrite`` every ``new`` is a value and nothing is erased; with it every
         ``new`` is '' and exactly these cells are. Values that REDCap refuses come back in the
         result with everything else of their record unsent; cells that it counted but did not
-        store do, too.
+        store do, too. ``stored`` is told the number of cells whenever some are known to be stored:
+        after an error it knows how far the import came.
 
         Raises:
             ValueError: The changes are not a plan's, see :func:`imports.check_cells`.
@@ -193,7 +199,12 @@ class RedcapClient:
         """
         check_cells(changes, record_id_field, overwrite=overwrite)
         importer = Importer(
-            self._import, self._exporter.some, record_id_field, overwrite, *self._per_import
+            self._import,
+            self._exporter.some,
+            record_id_field,
+            overwrite,
+            stored,
+            *self._per_import,
         )
         return importer.run(changes)
 

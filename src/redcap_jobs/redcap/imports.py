@@ -103,13 +103,14 @@ class Importer:
     """Imports cells through ``send``, reads them back through ``export``.
 
     ``send(form, private=…, divisible=…)`` posts one import and returns REDCap's count;
-    ``export(export, records)`` reads rows.
+    ``export(export, records)`` reads rows; ``stored`` is told of cells as soon as they are.
     """
 
     send: Callable[..., int]
     export: Callable[[Export, list[str]], pd.DataFrame]
     record_id_field: str
     overwrite: bool
+    stored: Callable[[int], None]
     most: int = CELLS_PER_IMPORT
     most_bytes: int = BYTES_PER_IMPORT
     narrowing: bool = False
@@ -177,8 +178,11 @@ class Importer:
         except RequestRefused as error:
             return self.narrowed(cells, records, error)
         if self.overwrite or count != len(records):
-            return self.read_back(cells)
-        return ImportResult(len(cells), frozenset(records))
+            result = self.read_back(cells)
+        else:
+            result = ImportResult(len(cells), frozenset(records))
+        self.stored(result.sent_cells)
+        return result
 
     def narrowed(
         self, cells: pd.DataFrame, records: list[str], error: RequestRefused

@@ -1,0 +1,56 @@
+"""How far a run's writing came, for the message of a run that a failure ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redcap_jobs.errors import ExitCode
+
+
+@dataclass
+class Progress:
+    """Cells to be written, None before it comes to that, and cells that REDCap has confirmed."""
+
+    planned: int | None = None
+    confirmed: int = 0
+
+    def confirm(self, cells: int) -> None:
+        """Count cells that are stored."""
+        self.confirmed += cells
+
+    def counts(self) -> dict[str, int]:
+        """Return the same for the run record; nothing where it did not come to writing."""
+        if self.planned is None:
+            return {}
+        return {"cells_planned": self.planned, "cells_written": self.confirmed}
+
+    def after(self, error: Exception) -> str:
+        """Say what an error leaves behind and what to do next.
+
+        '' where it ends a run before its writing with a code of its own: set-up, usage, another
+        run. Those say themselves what to do.
+
+        An answer that was lost may have been to an import that was stored: so only what is known
+        is said. The next run compares with what REDCap holds, and writes the difference.
+        """
+        code = getattr(error, "exit_code", ExitCode.PARTLY_FAILED)
+        if self.planned is None and code != ExitCode.PARTLY_FAILED:
+            return ""
+        mended = "Once that is mended, " if not may_pass(error) else ""
+        if self.planned is None:
+            start = "start it again" if mended else "Start it again when REDCap answers"
+            return f". Nothing was written. {mended}{start}, or wait for cron's next run"
+        the = "the" if mended else "The"
+        return (
+            f". {self.confirmed} of {self.planned} cells are known to be written. "
+            f"{mended}{the} next run writes the rest"
+        )
+
+
+def may_pass(error: Exception) -> bool:
+    """Tell whether an error is the server's bad moment and no matter of the request."""
+    from redcap_jobs.redcap.errors import Banned, RedcapError, RequestRefused
+
+    if not isinstance(error, RedcapError) or error.exit_code != ExitCode.PARTLY_FAILED:
+        return False
+    return not isinstance(error, Banned | RequestRefused)

@@ -1,0 +1,50 @@
+"""What a run that failed says of what it leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from redcap_jobs.errors import AnotherRunActive, CredentialsError, StateError
+from redcap_jobs.progress import Progress
+from redcap_jobs.redcap.errors import Banned, ServerFailed
+
+WHERE = {"label": "REDCAP_API_X", "content": "record"}
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            ServerFailed("HTTP 500", **WHERE),
+            ". Nothing was written. Start it again when REDCap answers, or wait for cron's next run",
+        ),
+        (
+            Banned("banned", **WHERE),
+            ". Nothing was written. Once that is mended, start it again, or wait for cron's next run",
+        ),
+        (AnotherRunActive("another run"), ""),
+        (CredentialsError("no token"), ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_before_anything_was_written(error: Exception, says: str) -> None:
+    """The server's bad moment passes by itself; other things are to be mended first."""
+    assert Progress().after(error) == says
+    assert Progress().counts() == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ServerFailed("HTTP 500", **WHERE), ". The next run writes the rest"),
+        (StateError("disk is full"), ". Once that is mended, the next run writes the rest"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_in_the_middle_of_writing(error: Exception, says: str) -> None:
+    """What REDCap confirmed is counted; an import whose answer was lost is not claimed."""
+    progress = Progress(planned=120)
+    progress.confirm(50)
+    progress.confirm(30)
+    assert progress.after(error) == ". 80 of 120 cells are known to be written" + says
+    assert progress.counts() == {"cells_planned": 120, "cells_written": 80}
