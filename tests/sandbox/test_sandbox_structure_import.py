@@ -62,8 +62,8 @@ def test_the_mapping_is_replaced_as_a_whole(sandbox: Sandbox) -> None:
     [
         (3041, "metadata", [{"field_name": "a", "form_name": "b"}], "in development"),
         (3042, "metadata", [], "no fields"),
-        (3042, "metadata", [{"field_name": "a"}], "form_name"),
-        (3042, "metadata", [{"field_name": "a", "form_name": "b"}] * 2, "duplicated: a"),
+        (3042, "metadata", [{"field_name": "a"}], "form name missing: B2."),
+        (3042, "metadata", [{"field_name": "a", "form_name": "b"}] * 2, "only appear once.a (A3)"),
         (3042, "formEventMapping", [{"unique_event_name": "x", "form": "visit"}], "x: visit"),
     ],
 )

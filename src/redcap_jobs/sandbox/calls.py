@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 
 from redcap_jobs.sandbox import (
+    dag_calls,
     metadata_import,
+    people_calls,
+    project_settings,
     project_xml,
     records_delete,
     records_export,
     records_import,
+    role_calls,
     structure_calls,
     structure_import,
 )
@@ -24,8 +28,10 @@ from redcap_jobs.sandbox.rights import (
     DELETE,
     DESIGN,
     EXPORT,
+    GROUPS,
     IMPORT,
     UNKNOWN_USER,
+    USERS,
     expired,
     require,
 )
@@ -62,6 +68,21 @@ CALLS: dict[tuple[str, str], Call] = {
         structure_import.import_form_event_mapping, (IMPORT, DESIGN)
     ),
     ("repeatingFormsEvents", "import"): Call(structure_import.import_repeating, (IMPORT, DESIGN)),
+    ("project_settings", "import"): Call(project_settings.import_settings, (IMPORT, DESIGN)),
+    ("user", "export"): Call(people_calls.export_users, (EXPORT, USERS)),
+    ("user", "import"): Call(people_calls.import_users, (IMPORT, USERS)),
+    ("user", "delete"): Call(people_calls.delete_users, (DELETE, IMPORT, USERS)),
+    ("userRole", "export"): Call(role_calls.export_roles, (EXPORT, USERS)),
+    ("userRole", "import"): Call(role_calls.import_roles, (IMPORT, USERS)),
+    ("userRole", "delete"): Call(role_calls.delete_roles, (DELETE, IMPORT, USERS)),
+    ("userRoleMapping", "export"): Call(role_calls.export_assignments, (EXPORT, USERS)),
+    ("userRoleMapping", "import"): Call(role_calls.import_assignments, (IMPORT, USERS)),
+    ("dag", "export"): Call(dag_calls.export_dags, (EXPORT, GROUPS)),
+    ("dag", "import"): Call(dag_calls.import_dags, (IMPORT, GROUPS)),
+    ("dag", "delete"): Call(dag_calls.delete_dags, (DELETE, IMPORT, GROUPS)),
+    ("dag", "switch"): Call(dag_calls.switch_dag, (IMPORT,)),
+    ("userDagMapping", "export"): Call(dag_calls.export_assignments, (EXPORT, GROUPS)),
+    ("userDagMapping", "import"): Call(dag_calls.import_assignments, (IMPORT, GROUPS)),
     ("generateNextRecordName", "export"): Call(structure_calls.next_record_name),
     ("record", "export"): Call(records_export.export_records),
     ("record", "import"): Call(records_import.import_records, (IMPORT,)),

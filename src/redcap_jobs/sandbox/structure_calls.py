@@ -8,8 +8,10 @@ from redcap_jobs.sandbox.answers import Answer, OneRow, Plain, Table
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Field
 from redcap_jobs.sandbox.parameters import Refusal
+from redcap_jobs.sandbox.structure_log import noted
 
 REDCAP_VERSION = "14.9.0"
+STAMP = "%Y-%m-%d %H:%M:%S"
 
 METADATA_COLUMNS = [
     "field_name",
@@ -33,24 +35,27 @@ METADATA_COLUMNS = [
 ]
 
 
+@noted("Export REDCap version (API)")
 def version(context: Context) -> Answer:  # noqa: ARG001 - every call has this signature
     """Answer ``content=version``: plain text."""
     return Plain(REDCAP_VERSION)
 
 
+@noted("Export project information (API)")
 def project_info(context: Context) -> Answer:
     """Answer ``content=project``: the 27 settings recorded from a 14.x server."""
     project, structure, settings = context.project, context.structure, context.project.settings
-    created = project.created.strftime("%Y-%m-%d %H:%M:%S")
     codes = structure.missing_data_codes
+    production = project.moved_to_production or project.created
+    purpose = settings.purpose
     info: dict[str, str | int] = {
         "project_id": project.pid,
         "project_title": project.title,
-        "creation_time": created,
-        "production_time": created if settings.in_production else "",
+        "creation_time": project.created.strftime(STAMP),
+        "production_time": production.strftime(STAMP) if settings.in_production else "",
         "in_production": int(settings.in_production),
-        "project_language": "English",
-        "purpose": int(settings.purpose) if settings.purpose.isdecimal() else settings.purpose,
+        "project_language": settings.project_language,
+        "purpose": int(purpose) if purpose.isdecimal() else purpose,
         "purpose_other": settings.purpose_other,
         "project_notes": settings.project_notes,
         "custom_record_label": settings.custom_record_label,
@@ -62,19 +67,20 @@ def project_info(context: Context) -> Answer:
         "record_autonumbering_enabled": int(settings.record_autonumbering_enabled),
         "randomization_enabled": int(settings.randomization_enabled),
         "ddp_enabled": 0,
-        "project_irb_number": "",
-        "project_grant_number": "",
-        "project_pi_firstname": "",
-        "project_pi_lastname": "",
-        "project_pi_email": "",
-        "display_today_now_button": 1,
+        "project_irb_number": settings.project_irb_number,
+        "project_grant_number": settings.project_grant_number,
+        "project_pi_firstname": settings.project_pi_firstname,
+        "project_pi_lastname": settings.project_pi_lastname,
+        "project_pi_email": settings.project_pi_email,
+        "display_today_now_button": int(settings.display_today_now_button),
         "missing_data_codes": " | ".join(f"{code}, {label}" for code, label in codes.items()),
-        "external_modules": "",
-        "bypass_branching_erase_field_prompt": 0,
+        "external_modules": settings.external_modules,
+        "bypass_branching_erase_field_prompt": int(settings.bypass_branching_erase_field_prompt),
     }
     return OneRow(list(info), list(info.values()))
 
 
+@noted("Download data dictionary (API)")
 def metadata(context: Context) -> Answer:
     """Answer ``content=metadata``: the data dictionary, all of it or of some fields and forms."""
     wanted_fields = set(context.parameters.array("fields"))
@@ -112,12 +118,14 @@ def metadata_row(one: Field) -> list[str]:
     ]
 
 
+@noted("Export instruments (API)")
 def instruments(context: Context) -> Answer:
     """Answer ``content=instrument``."""
     rows = [[form.name, form.label] for form in context.structure.forms]
     return Table(["instrument_name", "instrument_label"], rows)
 
 
+@noted("Export field names (API)")
 def export_field_names(context: Context) -> Answer:
     """Answer ``content=exportFieldNames``: every export column but file and descriptive ones."""
     wanted = context.parameters.text("field")
@@ -146,6 +154,7 @@ def wanted_arms(context: Context) -> set[int]:
     return {int(one) for one in named if one.isdecimal()} & known if named else known
 
 
+@noted("Export arms (API)")
 def arms(context: Context) -> Answer:
     """Answer ``content=arm``: arms without events are not shown."""
     longitudinal_only(context, "arms")
@@ -156,6 +165,7 @@ def arms(context: Context) -> Answer:
     return Table(["arm_num", "name"], rows, root="arms")
 
 
+@noted("Export events (API)")
 def events(context: Context) -> Answer:
     """Answer ``content=event``; the three offsets appear only where Scheduling is on."""
     longitudinal_only(context, "events")
@@ -174,6 +184,7 @@ def events(context: Context) -> Answer:
     return Table(columns, rows, root="events")
 
 
+@noted("Export instrument-event mappings (API)")
 def form_event_mapping(context: Context) -> Answer:
     """Answer ``content=formEventMapping``, event by event; an unknown arm gives nothing."""
     longitudinal_only(context, "form/event mappings")
@@ -187,6 +198,7 @@ def form_event_mapping(context: Context) -> Answer:
     return Table(["arm_num", "unique_event_name", "form"], rows)
 
 
+@noted("Export repeating instruments and events (API)")
 def repeating_forms_events(context: Context) -> Answer:
     """Answer ``content=repeatingFormsEvents``; a blank form means that the whole event repeats."""
     structure = context.structure

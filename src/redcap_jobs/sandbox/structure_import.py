@@ -1,114 +1,215 @@
-"""Calls that change what a project is made of: the data dictionary, forms on events.
+"""Calls that change arms, events, which forms they have and what repeats.
 
-As the API help says: the dictionary can be imported in development only and replaces the whole
-one; so does the mapping. REDCap's words for refusals here are not recorded: they are our own.
+Numbers of rows, the effect of ``override`` and of the longitudinal switch are recorded by tests of
+PyCap and redcapAPI against servers. REDCap's words for refusals are not: they are our own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
 from redcap_jobs.sandbox.answers import Answer, Plain
 from redcap_jobs.sandbox.context import Context
-from redcap_jobs.sandbox.dictionary import Field, parse_choices
-from redcap_jobs.sandbox.import_formats import csv_rows, json_rows, xml_rows
-from redcap_jobs.sandbox.parameters import Parameters, Refusal
-from redcap_jobs.sandbox.structure import forms_from_fields
+from redcap_jobs.sandbox.import_rows import named, posted_rows
+from redcap_jobs.sandbox.parameters import Refusal
+from redcap_jobs.sandbox.project import SandboxProject
+from redcap_jobs.sandbox.schedule import (
+    EventImport,
+    all_forms_on_first,
+    import_arms,
+    is_switched,
+    schedule_of,
+    with_schedule,
+    without_events,
+)
+from redcap_jobs.sandbox.structure import CLASSIC, Schedule, Structure
+from redcap_jobs.sandbox.structure_log import noted
+from redcap_jobs.sandbox.structure_rows import take_on
 
-WITH_CHOICES = {"radio", "dropdown", "checkbox"}
-ONLY_IN_DEVELOPMENT = "The data dictionary can only be imported while the project is in development"
+ONLY_IN_DEVELOPMENT = "You cannot {} while the project is in production"
 
 
-def rows_of(parameters: Parameters) -> list[dict[str, str]]:
-    """Return the posted rows, in whatever format they came."""
-    data = parameters.text("data")
-    if parameters.format == "json":
-        return json_rows(data)
-    return csv_rows(data, ",") if parameters.format == "csv" else xml_rows(data)
+@noted("Import arms (API)")
+def arms_import(context: Context) -> Answer:
+    """Answer an import of ``content=arm``: the number of arms added or renamed.
 
-
-def import_metadata(context: Context) -> Answer:
-    """Answer an import of ``content=metadata``: replace the dictionary, return its size.
-
-    Values of fields that are no longer there stay stored, as in REDCap, and come back with them.
+    ``override=1`` wipes arms, events and mappings first, in development only. Values stored for
+    the events stay and come back when events of their names do.
     """
-    if context.project.settings.in_production:
-        raise Refusal(400, ONLY_IN_DEVELOPMENT)
-    rows = rows_of(context.parameters)
-    if not rows:
-        raise Refusal(400, "The data dictionary has no fields")
-    fields = tuple(field_of(row) for row in rows)
-    names = [field.name for field in fields]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise Refusal(400, f"The following fields are duplicated: {', '.join(twice)}")
-    labels = {form.name: form.label for form in context.structure.forms}
-    surveys = {form.name for form in context.structure.forms if form.survey}
-    forms = forms_from_fields(fields, labels | new_labels(fields, labels))
-    context.project.change(
-        structure=replace(
-            context.structure,
-            fields=fields,
-            forms=tuple(replace(form, survey=form.name in surveys) for form in forms),
-        )
-    )
-    return Plain(str(len(fields)))
+    rows = posted_rows(context.parameters)
+    override = wants_override(context)
+    project = context.project
+    with project.lock:
+        before = project.structure
+        schedule = import_arms(schedule_of(before), rows, override=override)
+        take_on(project, with_schedule(before, schedule))
+    return Plain(str(len(rows)))
 
 
-def new_labels(fields: tuple[Field, ...], known: Mapping[str, str]) -> dict[str, str]:
-    """Name new forms as REDCap does: ``visit_tracking`` becomes ``Visit Tracking``."""
-    return {
-        field.form: field.form.replace("_", " ").title()
-        for field in fields
-        if field.form not in known
-    }
+@noted("Delete arms (API)")
+def arms_delete(context: Context) -> Answer:
+    """Answer ``action=delete`` of arms: they go with their events and all data under them."""
+    project = context.project
+    in_development(project, "delete arms")
+    with project.lock:
+        before = longitudinal(project.structure, "delete arms")
+        schedule = schedule_of(before)
+        numbers = named(context.parameters, "arms", (str(arm.number) for arm in schedule.arms))
+        gone = {one.unique_name for one in schedule.events if str(one.arm) in numbers}
+        kept = tuple(arm for arm in schedule.arms if str(arm.number) not in numbers)
+        schedule = replace(without_events(schedule, gone), arms=kept)
+        take_on(project, with_schedule(before, schedule), deleted=gone)
+    return Plain(str(len(numbers)))
 
 
-def field_of(row: Mapping[str, str]) -> Field:
-    """Build a field from one row of the dictionary's 18 columns."""
-    name, form = row.get("field_name", ""), row.get("form_name", "")
-    if not name or not form:
-        raise Refusal(400, "Every field needs a field_name and a form_name")
-    kind = row.get("field_type", "") or "text"
-    options = row.get("select_choices_or_calculations", "")
-    return Field(
-        name=name,
-        form=form,
-        type=kind,
-        label=row.get("field_label", ""),
-        choices=parse_choices(options) if kind in WITH_CHOICES else (),
-        calculation=options if kind == "calc" else "",
-        validation=row.get("text_validation_type_or_show_slider_number", ""),
-        minimum=row.get("text_validation_min", ""),
-        maximum=row.get("text_validation_max", ""),
-        note=row.get("field_note", ""),
-        section_header=row.get("section_header", ""),
-        slider_labels=options if kind == "slider" else "",
-        identifier=row.get("identifier", "") == "y",
-        branching=row.get("branching_logic", ""),
-        required=row.get("required_field", "") == "y",
-        alignment=row.get("custom_alignment", ""),
-        question_number=row.get("question_number", ""),
-        matrix_group=row.get("matrix_group_name", ""),
-        matrix_ranking=row.get("matrix_ranking", "") == "y",
-        annotation=row.get("field_annotation", ""),
-    )
+@noted("Import events (API)")
+def events_import(context: Context) -> Answer:
+    """Answer an import of ``content=event``: the number of events added or changed.
+
+    Only a known ``unique_event_name`` changes an event; all others are new (API help). A new name
+    gives the event a new unique name, and its rows follow. ``override=1`` wipes all events first.
+    """
+    rows = posted_rows(context.parameters)
+    override = wants_override(context)
+    project = context.project
+    with project.lock:
+        before = project.structure
+        schedule = schedule_of(before)
+        known_ids = [one.event_id for one in schedule.events]
+        if override:
+            schedule = Schedule(schedule.arms)
+        events = EventImport(schedule, max(known_ids, default=project.pid * 10 - 1) + 1)
+        for row in rows:
+            events.take(row)
+        after = with_schedule(before, events.schedule)
+        if not before.is_longitudinal and after.is_longitudinal and not after.mapping:
+            after = with_classic_forms(project, after)
+        take_on(project, after, renamed=events.renamed)
+        rename_in_reports(project, events.renamed)
+    return Plain(str(len(rows)))
 
 
+@noted("Delete events (API)")
+def events_delete(context: Context) -> Answer:
+    """Answer ``action=delete`` of events: all data under them go, too."""
+    project = context.project
+    in_development(project, "delete events")
+    with project.lock:
+        before = longitudinal(project.structure, "delete events")
+        schedule = schedule_of(before)
+        gone = named(context.parameters, "events", (one.unique_name for one in schedule.events))
+        take_on(project, with_schedule(before, without_events(schedule, gone)), deleted=gone)
+    return Plain(str(len(gone)))
+
+
+@noted("Import instrument-event mappings (API)")
 def import_form_event_mapping(context: Context) -> Answer:
     """Answer an import of ``content=formEventMapping``: replace all pairs, return their number."""
-    structure = context.structure
-    if not structure.is_longitudinal:
-        raise Refusal(400, "You cannot import form/event mappings for classic projects")
-    rows = rows_of(context.parameters)
-    pairs = frozenset((row.get("unique_event_name", ""), row.get("form", "")) for row in rows)
-    wrong = sorted(
+    rows = posted_rows(context.parameters)
+    project = context.project
+    with project.lock:
+        structure = project.structure
+        if not structure.is_longitudinal:
+            raise Refusal(400, "You cannot import form/event mappings for classic projects")
+        pairs = frozenset((row.get("unique_event_name", ""), row.get("form", "")) for row in rows)
+        refuse_pairs(structure, sorted(pairs))
+        waiting = replace(structure.waiting, mapping=frozenset())
+        project.change(structure=replace(structure, mapping=pairs, waiting=waiting))
+    return Plain(str(len(pairs)))
+
+
+@noted("Import repeating instruments and events (API)")
+def import_repeating(context: Context) -> Answer:
+    """Answer an import of ``content=repeatingFormsEvents``: replace the set-up, return its size.
+
+    A blank form makes the whole event repeat.
+    """
+    rows = posted_rows(context.parameters)
+    project = context.project
+    with project.lock:
+        structure = project.structure
+        repeating = {
+            (
+                row.get("event_name", "") if structure.is_longitudinal else CLASSIC,
+                row.get("form_name", ""),
+            ): row.get("custom_form_label", "") or row.get("custom_repeat_instrument_label", "")
+            for row in rows
+        }
+        refuse_repeating(structure, list(repeating))
+        waiting = replace(structure.waiting, repeating={})
+        if not is_switched(structure):
+            waiting = structure.waiting
+        take_on(project, replace(structure, repeating=repeating, waiting=waiting))
+    return Plain(str(len(repeating)))
+
+
+def wants_override(context: Context) -> bool:
+    """Tell whether ``override=1`` was sent; only a project in development takes it."""
+    override = context.parameters.flag("override")
+    if override:
+        in_development(context.project, "use override=1")
+    return override
+
+
+def in_development(project: SandboxProject, what: str) -> None:
+    """Refuse what destroys once a project is in production (API help)."""
+    if project.settings.in_production:
+        raise Refusal(400, ONLY_IN_DEVELOPMENT.format(what))
+
+
+def longitudinal(structure: Structure, what: str) -> Structure:
+    """Return the structure of a project that is switched longitudinal; refuse a classic one."""
+    if not is_switched(structure):
+        raise Refusal(400, f"You cannot {what} for classic projects")
+    return structure
+
+
+def with_classic_forms(project: SandboxProject, after: Structure) -> Structure:
+    """Designate all forms to the first event if a classic project's data go there."""
+    records = project.store.current.records.values()
+    if any(key.event == CLASSIC for record in records for key in record.rows):
+        return replace(after, mapping=all_forms_on_first(after, after.events))
+    return after
+
+
+def rename_in_reports(project: SandboxProject, renamed: dict[str, str]) -> None:
+    """Carry new event names into the reports that are limited to events."""
+    if renamed:
+        project.change(
+            reports={
+                number: replace(
+                    report, events=tuple(renamed.get(event, event) for event in report.events)
+                )
+                for number, report in project.reports.items()
+            }
+        )
+
+
+def refuse_pairs(structure: Structure, pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse a mapping with events or forms that do not exist."""
+    wrong = [
         f"{event}: {form}"
         for event, form in pairs
         if event not in structure.event_by_name or form not in structure.form_order
-    )
+    ]
     if wrong:
         raise Refusal(400, f"The following mappings are not valid: {', '.join(wrong)}")
-    context.project.change(structure=replace(structure, mapping=pairs))
-    return Plain(str(len(pairs)))
+
+
+def refuse_repeating(structure: Structure, pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse a repeating set-up with forms that are not there, or twice over on one event."""
+    whole = {event for event, form in pairs if not form}
+    wrong = [
+        f"{event}: {form}" if event else form
+        for event, form in pairs
+        if event not in structure.event_order
+        or (form and form not in structure.forms_on(event))
+        or (form and event in whole)
+        or (not form and not structure.is_longitudinal)
+    ]
+    if wrong:
+        raise Refusal(
+            400,
+            "The following repeating instruments or events are not valid: " + ", ".join(wrong),
+        )
