@@ -94,8 +94,10 @@ class ProjectTarget:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Take an element's beginning."""
-        tag = self._plain(tag)
-        if self._data is not None:
+        tag = self._local.get(tag) or self._plain(tag)
+        if tag == "ItemData" and self._data is not None:  # millions of them, without namespaces
+            self._data.value(attributes.get("ItemOID", ""), attributes.get("Value", ""))
+        elif self._data is not None:
             self._data.start(tag, {self._plain(name): attributes[name] for name in attributes})
         elif tag == "ClinicalData" and self._tree is not None:
             self._data = DataReader(self._head_ends(), self._now)
@@ -112,7 +114,7 @@ class ProjectTarget:
 
     def end(self, tag: str) -> None:
         """Take an element's end."""
-        tag = self._plain(tag)
+        tag = self._local.get(tag) or self._plain(tag)
         if self._data is not None:
             self._data.end(tag)
         elif self._tree is not None:

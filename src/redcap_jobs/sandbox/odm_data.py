@@ -38,10 +38,8 @@ class DataReader:
         self._known |= {IDENTIFIER} | {f"{form.name}_timestamp" for form in structure.forms}
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """Take an element's beginning."""
-        if tag == "ItemData":
-            self._value(attributes.get("ItemOID", ""), attributes.get("Value", ""))
-        elif tag == "FormData":
+        """Take an element's beginning, values apart."""
+        if tag == "FormData":
             key = self._row_key(attributes)
             rows = self._rows.setdefault(self._record, {})
             self._row = rows.setdefault(key, {})
@@ -87,7 +85,8 @@ class DataReader:
         self._project.store.current = Snapshot(records)
         return self._project
 
-    def _value(self, name: str, value: str) -> None:
+    def value(self, name: str, value: str) -> None:
+        """Take one value of the form that is open."""
         if name in self._known:
             if value and (value != "0" or name not in self._ticks):
                 self._row[name] = value
