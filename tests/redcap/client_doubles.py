@@ -132,6 +132,8 @@ class Rows:
             for row in self.rows
             if (not records or row[0] in records) and (not events or row[event] in events)
         ]
+        if form["format"] == "json":
+            return json_reply([{self.header[at]: row[at] for at in keep} for row in rows])
         if not rows:
             return 200, {"Content-Type": "text/csv; charset=utf-8"}, ""
         table = [self.header, *rows]

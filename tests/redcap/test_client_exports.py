@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
 import pytest
 import responses
 from client_doubles import (
+    LABEL,
     HandClock,
     Reply,
     Rows,
@@ -15,6 +17,7 @@ from client_doubles import (
     answer_with,
     csv_reply,
     forms,
+    json_reply,
     listed,
     memory_reply,
     new_client,
@@ -22,8 +25,9 @@ from client_doubles import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from redcap_jobs.redcap.answers import Call
 from redcap_jobs.redcap.errors import RowsMissing, ServerOverloaded, UnusableAnswer
-from redcap_jobs.redcap.exports import Export
+from redcap_jobs.redcap.export_form import Export, LineBreaks
 from redcap_jobs.redcap.frames import KEYS
 
 HEADER = [
@@ -419,3 +423,100 @@ def test_a_server_that_fails_at_large_exports_is_asked_for_less(status: int) -> 
     assert len(export(records=["0", "1", "2", "3"])) == 4
     tries = 1 if status == 413 else 5
     assert [len(listed(form, "records")) for form in forms()] == [4] * tries + [2, 2]
+
+
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "cut", ["record_id,name\n1,abc\n2,xy", "record_id,name\n1,ab", "record_id"]
+)
+def test_an_export_cut_within_its_last_cell_is_not_believed(cut: str) -> None:
+    """Half a value in a whole row: only the line break that lacks tells. It is asked for again."""
+    whole = "record_id,name\n1,abc\n2,xyz\n"
+    replies = iter([(200, CSV, cut), (200, CSV, whole), (200, CSV, cut), (200, CSV, whole)])
+    answer_with(lambda _: next(replies))
+    clock = HandClock()
+    client = new_client(clock=clock)
+    for _ in range(2):
+        rows = client.export_rows(["name"], record_id_field="record_id")
+        assert rows["name"].tolist() == ["abc", "xyz"]
+    assert clock.pauses == [2, 2]
+
+
+@responses.activate
+def test_a_server_that_never_ends_with_a_line_break_is_believed_after_one_repetition() -> None:
+    """Asked twice at first, once from then on; one break and the next lack of one is a cut."""
+    replies = [(200, CSV, "record_id,name\n1,abc")] * 4
+    replies += [(200, CSV, "record_id,name\n1,abc\n"), (200, CSV, "record_id,name\n1,a")]
+    given = iter(replies)
+    answer_with(lambda _: next(given, replies[-1]))
+    client = new_client()
+    counts = []
+    for _ in range(4):
+        client.export_rows(["name"], record_id_field="record_id")
+        counts.append(len(responses.calls))
+    assert counts == [2, 3, 4, 5]
+    with pytest.raises(UnusableAnswer, match="does not end with a line break"):
+        client.export_rows(["name"], record_id_field="record_id")
+
+
+@responses.activate
+def test_an_empty_answer_that_is_contradicted_is_waited_out() -> None:
+    """One record, three empty answers: JSON says that it is there, so it is asked for again."""
+    study, bad = many(3), iter([True] * 3)
+
+    def answer(form: dict[str, str]) -> Reply:
+        empty = form["format"] == "csv" and next(bad, False)
+        return (200, CSV, "") if empty else study.reply(form)
+
+    answer_with(answer)
+    clock = HandClock()
+    assert export(records=["2"], clock=clock)["record"].tolist() == ["2"]
+    assert [form["format"] for form in forms()] == ["csv", "json", "csv", "csv", "csv"]
+    assert clock.pauses == [2, 4]
+
+
+@responses.activate
+def test_an_empty_project_is_not_believed_where_json_is_empty_too() -> None:
+    """No answer in either form is no empty project but a server that says nothing."""
+    answer_always((200, {"Content-Type": "text/html"}, ""))
+    with pytest.raises(ServerOverloaded, match="empty answer"):
+        new_client().roster("record_id")
+
+
+@responses.activate
+@pytest.mark.parametrize("data", [{"record_id": "1"}, [1], [{"name": "1"}], "no"])
+def test_a_confirmation_of_another_shape_is_no_answer(data: object) -> None:
+    """What is said in JSON must be rows with the record ID."""
+    answer_with(lambda form: (200, CSV, "") if form["format"] == "csv" else json_reply(data))
+    with pytest.raises(UnusableAnswer):
+        new_client().roster("record_id")
+
+
+def test_json_rows_are_read_like_csv() -> None:
+    """Numbers (repeat instances) and nulls become text; rows of unequal columns are no answer."""
+
+    class Sent:
+        def __init__(self, rows: object) -> None:
+            self.rows, self.content_type = rows, "application/json"
+            self.call = Call(LABEL, "record")
+
+        def body(self) -> bytes:
+            return json.dumps(self.rows).encode()
+
+    wanted = Export(("name",), "record_id", format="json")
+    keys = {"redcap_event_name": "e", "redcap_repeat_instrument": "", "redcap_repeat_instance": 2}
+    sent: Any = Sent([{"record_id": "01", **keys, "name": None, "other": "x"}])
+    rows = wanted.read(sent, LineBreaks())
+    assert rows.to_dict("list") == {
+        "record": ["01"],
+        "event": ["e"],
+        "repeat_instrument": [""],
+        "repeat_instance": ["2"],
+        "name": [""],
+    }
+    odd: Any = Sent([{"record_id": "1", "name": "x"}, {"record_id": "1"}])
+    with pytest.raises(UnusableAnswer, match="different columns"):
+        wanted.read(odd, LineBreaks())

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from redcap_jobs.redcap.answers import Answer, read_json, read_text
+from redcap_jobs.redcap.export_form import LineBreaks
 from redcap_jobs.redcap.exports import RECORDS_PER_BATCH, Export, Exporter
 from redcap_jobs.redcap.imports import (
     BYTES_PER_IMPORT,
@@ -78,6 +79,7 @@ class RedcapClient:
         )
         self._per_import = cells_per_import, bytes_per_import
         self._exporter = Exporter(self._export, label, records_per_batch)
+        self._breaks = LineBreaks()
 
     def __repr__(self) -> str:
         return f"RedcapClient({self.label})"
@@ -212,7 +214,7 @@ class RedcapClient:
         return self._transport.post(
             "record",
             export.parameters(records),
-            export.read,
+            lambda answer: export.read(answer, self._breaks),
             repeatable=True,
             divisible=export.divisible(records),
         )
