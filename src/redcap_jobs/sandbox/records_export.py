@@ -145,11 +145,12 @@ def wanted_records(snapshot: Snapshot, asked: Sequence[str]) -> Sequence[str]:
 
 def ordered_rows(record: Record, structure: Structure) -> list[RowKey]:
     """Return a record's rows: event by event, the plain row before the repeating ones."""
-    if len(record.rows) == 1:
-        return list(record.rows)
+    keys = [key for key in record.rows if structure.has_row(*key)]
+    if len(keys) <= 1:
+        return keys
     event_order, form_order = structure.event_order, structure.form_order
     return sorted(
-        record.rows,
+        keys,
         key=lambda key: (
             event_order.get(key.event, len(event_order)),
             form_order.get(key.instrument, -1),
