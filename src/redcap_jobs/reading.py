@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import DictionaryError, GuardRefused, RedcapJobsError, UsageError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.redcap.project import Project
+    from redcap_jobs.study.check import CheckFinding
     from redcap_jobs.study.config import Study
 
 log = logging.getLogger(__name__)
@@ -32,11 +34,12 @@ NAME_IN_A_GROUP = re.compile(r"\d+-\d+")
 """The next record name that REDCap offers to a user in a data access group, e.g. ``20-1``."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Side:
     """One token's project: the client that reaches it, its structure and its roster.
 
-    ``roster`` has the columns ``record, event, dag``, one row per record and event with data.
+    ``roster`` has the columns ``record, event, dag``, one row per record and event with data; it
+    is read again when an export shows that it was not whole.
     """
 
     name: str
@@ -59,6 +62,8 @@ def open_side(study: Study, name: str, client: RedcapClient, *, target: bool, wr
     check_identity(study, name, study.redcap.projects.get(name), info, writes=writes)
     version = client.version()
     project = client.read_project(info)
+    if lacking(study, project, outputs=target):  # rows were seen to be left out without a word
+        project = client.read_project(info)
     check_dictionary(study, project, outputs=target)
     roster = read_roster(study, name, client, project)
     check_data_access_group(study, name, client, roster)
@@ -94,17 +99,21 @@ def read_roster(study: Study, name: str, client: RedcapClient, project: Project)
 
 
 def check_dictionary(study: Study, project: Project, *, outputs: bool) -> None:
-    """Raise DictionaryError with everything the project lacks of what the study file names.
+    """Raise DictionaryError with everything the project lacks of what the study file names."""
+    errors = lacking(study, project, outputs=outputs)
+    if errors:
+        raise DictionaryError(errors)
+
+
+def lacking(study: Study, project: Project, *, outputs: bool) -> list[CheckFinding]:
+    """Return everything the project lacks of what the study file names.
 
     Output fields are looked for in the project that is written only.
     """
     from redcap_jobs.study.check import check_against
 
-    errors = [
-        each for each in check_against(study, project, outputs=outputs) if each.severity == "error"
-    ]
-    if errors:
-        raise DictionaryError(errors)
+    found = check_against(study, project, outputs=outputs)
+    return [each for each in found if each.severity == "error"]
 
 
 def check_data_access_group(
@@ -142,14 +151,14 @@ def gather(
     ``records`` limits everything to those records. Raises what the client raises, and
     :class:`RedcapJobsError` when records of the roster do not come back.
     """
-    roster = source.roster
-    if records:
-        roster = roster[roster["record"].isin(records)]
-        absent = sorted(set(records) - set(roster["record"]))
-        if absent:
-            raise UsageError(f"--record: {source.name} holds no record {', '.join(absent)}")
+    absent = sorted(set(records) - set(source.roster["record"]))
+    if absent:
+        raise UsageError(f"--record: {source.name} holds no record {', '.join(absent)}")
     tables: dict[Read, pd.DataFrame] = {}
     while True:
+        roster = source.roster
+        if records:
+            roster = roster[roster["record"].isin(records)]
         inputs = Inputs(source.project, target.project, roster, tables, fingerprint, options)
         missing = [read for read in job.reads(study, inputs) if read not in tables]
         if not missing:
@@ -166,7 +175,8 @@ def gather(
                 and serves(side, read, source, target)
             ]
             if asked:
-                tables.update(dict.fromkeys(asked, export(side, asked, records)))
+                again = partial(read_roster, study, side.name, side.client, side.project)
+                tables.update(dict.fromkeys(asked, export(side, asked, records, again)))
 
 
 def serves(side: Side, read: ReadRows, source: Side, target: Side) -> bool:
@@ -175,8 +185,17 @@ def serves(side: Side, read: ReadRows, source: Side, target: Side) -> bool:
     return side is wanted or side.project.info.project_id == wanted.project.info.project_id
 
 
-def export(side: Side, reads: Sequence[ReadRows], records: Sequence[str]) -> pd.DataFrame:
-    """Export in one go what several reads ask of one project, and check that all came back."""
+def export(
+    side: Side,
+    reads: Sequence[ReadRows],
+    records: Sequence[str],
+    again: Callable[[], pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Export in one go what several reads ask of one project, and check that all came back.
+
+    With ``again``, which reads the roster, the side's roster grows by what the export holds and it
+    lacks: an entry of the last seconds, or rows that the server left out of it.
+    """
     fields = sorted({field for read in reads for field in read.fields})
     events: set[str] = {event for read in reads for event in read.events}
     if any(not read.events for read in reads):
@@ -192,6 +211,9 @@ def export(side: Side, reads: Sequence[ReadRows], records: Sequence[str]) -> pd.
         )
 
     rows = ask(wanted)
+    if again and not wanted and not places(rows) <= places(side.roster):
+        log.debug("%s: the export holds rows that the roster lacks, reading it again", side.name)
+        side.roster = united(side.roster, again())
     expected = side.roster[side.roster["event"].isin(events)] if events else side.roster
     if wanted:
         expected = expected[expected["record"].isin(wanted)]
@@ -205,6 +227,14 @@ def without_newcomers(side: Side, rows: pd.DataFrame) -> pd.DataFrame:
     if not listed.all():
         log.debug("%s: %d rows of records not in the roster left out", side.name, (~listed).sum())
     return rows[listed]
+
+
+def united(roster: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of two rosters of one project, the later one's group for each record."""
+    import pandas as pd
+
+    both = pd.concat([again, roster], ignore_index=True)
+    return both.drop_duplicates(["record", "event"], ignore_index=True)
 
 
 def with_dag(rows: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:
