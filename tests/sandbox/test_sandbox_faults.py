@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from threading import Thread
 from time import monotonic
 
@@ -140,6 +141,27 @@ def test_a_fault_that_makes_no_sense_is_refused(server: Sandbox, body: object) -
     assert response.json()["error"]
     assert requests.post(url, data={"name": "504"}, timeout=TIMEOUT).status_code == 400
     assert server.api.faults.rules() == []
+
+
+def test_a_fault_sent_in_the_wrong_way_names_the_right_one(
+    server: Sandbox, longitudinal: Caller
+) -> None:
+    """curl without a content type sends a form: the answer holds a command that can be pasted."""
+    url = f"{server.control_url}faults"
+    answer = requests.post(
+        url,
+        data='{"name": "504"}',
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        timeout=TIMEOUT,
+    )
+    assert answer.status_code == 400
+    assert "Content-Type: application/json" in answer.json()["error"]
+    words = shlex.split(answer.json()["example"])
+    assert words[:4] == ["curl", "-X", "POST", url]
+    header, body = words[words.index("-H") + 1], words[words.index("-d") + 1]
+    sent = requests.post(url, data=body, headers=dict([header.split(": ")]), timeout=TIMEOUT)
+    assert sent.status_code == 200
+    assert longitudinal.post(content="version").status_code == 504
 
 
 def test_an_unknown_fault_names_the_known_ones() -> None:

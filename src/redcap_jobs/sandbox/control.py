@@ -39,9 +39,9 @@ def control_blueprint(api: Api) -> Blueprint:
     @control.post("/faults")
     def switch_on() -> tuple[Response, int]:
         try:
-            rule = fault_rule(request.get_json(silent=True))
+            rule = fault_rule(posted_json())
         except UsageError as error:
-            return jsonify({"error": str(error)}), 400
+            return jsonify({"error": str(error), "example": example(request.url)}), 400
         api.faults.switch_on(rule)
         return jsonify(asdict(rule)), 200
 
@@ -69,6 +69,24 @@ def control_blueprint(api: Api) -> Blueprint:
         return jsonify({str(project.pid): project.digest() for project in api.projects})
 
     return control
+
+
+def posted_json() -> Any:
+    """Return the JSON value that was posted; None where it cannot be read.
+
+    Raises:
+        UsageError: It is not said to be JSON.
+
+    """
+    if not request.is_json:
+        raise UsageError("the body must be sent as JSON (Content-Type: application/json)")
+    return request.get_json(silent=True)
+
+
+def example(url: str) -> str:
+    """Return a command that switches a fault on."""
+    body = '{"name": "504", "times": 3}'
+    return f"curl -X POST {url} -H 'Content-Type: application/json' -d '{body}'"
 
 
 def fault_rule(body: Any) -> FaultRule:
