@@ -102,6 +102,36 @@ def test_mistakes_are_listed_and_end_with_exit_3(run: Run, study: Path) -> None:
     assert ": 2 problems (" in out.splitlines()[-1]
 
 
+def test_a_file_with_mistakes_is_not_compared_and_that_is_said(
+    run: Run, sandbox: Sandbox, study: Path, env_file: Path
+) -> None:
+    """With a token, too, a broken file is all that is checked; nobody takes it for more."""
+    replace_in(study, "\nshrink_to", "\nshrink_too")
+    sandbox.forget_requests()
+    options = ("--token", DEV, "--env-file", env_file)
+    code, out, _ = run("check", study, *options)
+    assert code == 3
+    assert "1 problem (the file alone: correct it first" in out.splitlines()[-1]
+    assert f"the project behind {DEV} is compared; it was not asked" in out.splitlines()[-1]
+    assert list(sandbox.requests) == []
+    result = json.loads(run("check", study, *options, "--output", "json")[1])
+    assert (result["project"], result["not_asked"]) == (None, DEV)
+
+
+def test_the_counts_say_what_they_count(run: Run, study: Path, env_file: Path) -> None:
+    """The heads and a legend: blanks are counted among the true and the false, not beside them."""
+    _, out, _ = run("check", study, "--token", DEV, "--env-file", env_file)
+    [head] = [line for line in out.splitlines() if "condition  " in line]
+    assert re.split(r"\s{2,}", head.strip())[2:] == [
+        "true",
+        "false",
+        "with a blank",
+        "true with a blank",
+    ]
+    assert "Every record is either true or false." in out
+    assert "counted as true or false as well" in out
+
+
 def test_the_live_project_is_compared_and_conditions_counted(
     run: Run, sandbox: Sandbox, study: Path, env_file: Path
 ) -> None:

@@ -74,7 +74,7 @@ def check(name_or_path: str, token: str | None, env_file: Path | None, show: Sho
     try:
         study = load_bundled_or_file(name_or_path)
     except StudyFileError as error:
-        show(name_or_path, Checked(None, error.findings))
+        show(name_or_path, Checked(None, error.findings, not_asked=token or ""))
         return ExitCode.SETUP
     checked = Checked(study) if token is None else ask(study, token, env_file)
     checked = replace(checked, findings=(*check_to_do(study), *checked.findings))
@@ -117,13 +117,14 @@ def show_counts(checked: Checked) -> None:
     from dataclasses import astuple
 
     title = f"Conditions, over {checked.records} records"
-    columns = ("where", "condition", "true", "false", "blank", "true on blank")
+    columns = ("where", "condition", "true", "false", "with a blank", "true with a blank")
     rows = tuple(tuple(str(cell) for cell in astuple(each)) for each in checked.counts)
     if sys.stdout.isatty():
         from redcap_jobs.plan import Table
         from redcap_jobs.render import console_for, rich_table
 
         console_for(terminal=True).print(rich_table(Table(title, columns, rows)))
+        click.echo(LEGEND)
         return
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     click.echo(f"{title}:")
@@ -131,6 +132,13 @@ def show_counts(checked: Checked) -> None:
         texts = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
         numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
         click.echo("  ".join(["", *texts, *numbers]))
+    click.echo(LEGEND)
+
+
+LEGEND = (
+    "Every record is either true or false. With a blank: records in which a field of the condition "
+    "is blank;\nthey are counted as true or false as well, and the last column says how many as true."
+)
 
 
 def closing_line(name: str, checked: Checked) -> str:
@@ -142,6 +150,11 @@ def closing_line(name: str, checked: Checked) -> str:
     ]
     if checked.info is not None:
         covered = f"project {checked.info.project_id}, REDCap {checked.version}"
+    elif checked.not_asked:
+        covered = (
+            f"the file alone: correct it first, then the project behind {checked.not_asked} is "
+            "compared; it was not asked"
+        )
     else:
         covered = "the file alone; --token NAME compares it with the project"
     return f"{name}: {', '.join(found) or 'no problems'} ({covered})"
@@ -173,6 +186,7 @@ def show_json(name: str, checked: Checked) -> None:
             for each in checked.findings
         ],
         "project": project,
+        "not_asked": checked.not_asked or None,
         "conditions": [asdict(each) for each in checked.counts],
     }
     click.echo(json.dumps(result, indent=2, ensure_ascii=False))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Checked:
     """What a check found; without a token only ``findings`` is filled, and empty.
 
-    ``study`` is None where the file has mistakes of its own; ``records`` is None where nothing was exported: the file alone, or another project.
+    ``not_asked`` is the token whose project was to be compared and was not, since the file itself
+    has mistakes. ``study`` is None where the file has mistakes of its own; ``records`` is None where nothing was exported: the file alone, or another project.
     """
 
     study: Study | None
@@ -41,6 +42,7 @@ class Checked:
     info: ProjectInfo | None = None
     version: str = ""
     records: int | None = None
+    not_asked: str = ""
 
     @property
     def errors(self) -> int:
