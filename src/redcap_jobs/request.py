@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the command line asked for; tokens by the names of their variables only."""
+    """What the command line asked for; tokens by the names of their variables only.
+
+    ``study`` is a study file, or the name of a bundled study where no such file exists.
+    """
 
     job: str
-    study: Path
+    study: Path | str
     export_token: str
     import_token: str
     env_file: Path | None = None

@@ -57,7 +57,7 @@ def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None)
     """Run a job once and return how it ended.
 
     Raises:
-        UsageError: Without a terminal, neither ``--yes`` nor ``--dry-run`` was given.
+        UsageError: Without a terminal, neither ``--yes`` nor ``--dry-run`` was given; or both were.
         SetupError: Study file or credentials.
         StateMissing: A production project, and no state.
 
@@ -67,12 +67,14 @@ def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None)
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import open_state
     from redcap_jobs.study.credentials import load_credentials
-    from redcap_jobs.study.loading import load_study
+    from redcap_jobs.study.loading import load_bundled_or_file
 
     clock = clock or SystemClock()
+    if request.yes and request.dry_run:
+        raise UsageError("--yes acts and --dry-run does not: give one of them")
     if not (terminal.interactive or request.yes or request.dry_run):
         raise UsageError("no terminal to ask at: give --yes to act, or --dry-run to look")
-    study = load_study(request.study)
+    study = load_bundled_or_file(str(request.study))
     credentials = load_credentials(request.env_file)
     for name in (request.export_token, request.import_token):
         credentials.token(name)

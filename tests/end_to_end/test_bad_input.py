@@ -81,6 +81,10 @@ def no_terminal_and_no_yes(home: Home) -> Done:
     return home.job(yes=False)
 
 
+def yes_and_dry_run(home: Home) -> Done:
+    return home.job("--dry-run")
+
+
 def unknown_allowance(home: Home) -> Done:
     return home.job("--allow", "everything=yes")
 
@@ -138,6 +142,7 @@ def event_of(home: Home) -> str:
         (state_never_created, 4, ["elsewhere.db", "state init"]),
         (missing_hash_key, 3, ["REDCAP_JOBS_HASH_KEY"]),
         (no_terminal_and_no_yes, 2, ["--yes", "--dry-run"]),
+        (yes_and_dry_run, 2, ["--yes", "--dry-run", "one of them"]),
         (unknown_allowance, 2, ["everything=yes", "rows=900"]),
         (as_of_without_a_zone, 2, ["time zone"]),
         (record_that_does_not_exist, 2, ["99999"]),
@@ -219,3 +224,26 @@ def test_a_refused_token_is_not_to_be_tried_again(home: Home) -> None:
     """What waiting does not mend says what to mend, and not to wait for cron."""
     done = wrong_token(home)
     assert "cron" not in done.err
+
+
+def test_a_study_is_named_alike_everywhere(home: Home) -> None:
+    """A file that is not there: the same message and exit 3 for `check`, `why` and the jobs."""
+    gone = home.folder / "gone.toml"
+    home.study.rename(home.folder / "elsewhere.toml")
+    told = [
+        home.job("--study", gone),
+        home.call("check", gone),
+        home.call("why", gone, "1001", "--env-file", home.env_file),
+    ]
+    assert [done.code for done in told] == [3, 3, 3]
+    for done in told:
+        assert f"{gone}: no such file, and no bundled study of that name" in done.out + done.err
+
+
+def test_a_bundled_study_is_known_by_its_name_to_jobs(home: Home) -> None:
+    """As for `check`: the bundled file is read, and its server asked, which no test can reach."""
+    home.write(REDCAP_API_ISMILE_DEV=None)
+    done = home.job("--study", "ismile")
+    assert done.code == 3
+    assert "REDCAP_API_ISMILE_DEV is not set" in done.err
+    assert "no such file" not in done.err

@@ -138,7 +138,7 @@ def test_no_value_that_is_read_reaches_state_log_or_message(home: Home) -> None:
             key = next(key for key in draft.rows(record) if key.event.startswith("baseline"))
             draft.row(record, key)[field] = value
             draft.row(record, key)["off_study"] = "1"
-    done = home.job(*AS_OF, "--verbose", "--dry-run")
+    done = home.job(*AS_OF, "--verbose", "--dry-run", yes=False)
     wrote = home.job(*AS_OF, "--verbose")
     shown = home.call("runs", last_run(home)["id"], "--env-file", home.env_file)
     told = home.call("why", home.study, store.current.ordered[0], "--env-file", home.env_file)

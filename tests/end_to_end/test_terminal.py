@@ -56,7 +56,9 @@ def test_values_are_shown_at_a_terminal_only_when_asked_for(home: Home) -> None:
     child.sendline("n")
     child.expect(pexpect.EOF)
     child.close()
-    piped = home.job("--as-of", NOW.isoformat(), "--verbose", "--dry-run", "--record", record)
+    piped = home.job(
+        "--as-of", NOW.isoformat(), "--verbose", "--dry-run", "--record", record, yes=False
+    )
     assert "Visits by state" in piped.out
     assert "old → new" not in piped.out
 

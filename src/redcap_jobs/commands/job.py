@@ -14,8 +14,8 @@ JOB_OPTIONS = together(
     click.option(
         "--study",
         required=True,
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="The study file (TOML).",
+        metavar="FILE",
+        help="The study file (TOML), or the name of a bundled study (ismile).",
     ),
     click.option(
         "--export-token",
@@ -36,7 +36,7 @@ JOB_OPTIONS = together(
         help="Plan for this instant instead of now; then only a dry run, except on a sandbox.",
     ),
     click.option("--record", "records", multiple=True, metavar="ID", help="Only this record."),
-    click.option("--dry-run", is_flag=True, help="Show the plan and do nothing."),
+    click.option("--dry-run", is_flag=True, help="Show the plan and do nothing; not with --yes."),
     click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal."),
     click.option(
         "--allow",
@@ -55,7 +55,7 @@ def job_command(name: str) -> click.Command:
     job = load_job(name)
 
     def run(
-        study: Path,
+        study: str,
         export_token: str,
         import_token: str,
         env_file: Path | None,

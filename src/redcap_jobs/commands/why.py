@@ -11,10 +11,10 @@ from redcap_jobs.commands.options import ENV_FILE
 
 
 @click.command("why", epilog=EXIT_CODES)
-@click.argument("study", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("study")
 @click.argument("record")
 @ENV_FILE
-def command(study: Path, record: str, env_file: Path | None) -> None:
+def command(study: str, record: str, env_file: Path | None) -> None:
     """Say what the jobs last decided about RECORD of STUDY, since when, and why.
 
     Reads the state only: REDCap is not asked. A decision is listed with the run that made it;
@@ -30,10 +30,10 @@ def command(study: Path, record: str, env_file: Path | None) -> None:
     from redcap_jobs.render import console_for
     from redcap_jobs.state.store import open_state
     from redcap_jobs.study.credentials import load_credentials
-    from redcap_jobs.study.loading import load_study
+    from redcap_jobs.study.loading import load_bundled_or_file
     from redcap_jobs.why import show_why
 
-    loaded = load_study(study)
+    loaded = load_bundled_or_file(study)
     url = load_credentials(env_file).get("REDCAP_JOBS_STATE_URL")
     roles = {identity.role for identity in loaded.redcap.projects.values()}
     with open_state(url, production="production" in roles) as store:
