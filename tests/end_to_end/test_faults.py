@@ -1,0 +1,59 @@
+"""A job on the server's bad days: the same data as on a good one, or a clear failure.
+
+``REDCAP_JOBS_LONG_TESTS=1`` runs every fault at every rate eight times over both cases;
+``python tests/end_to_end/faulty_runs.py`` prints that as a table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from faulty_runs import PER_MINUTE, RATED, RATES, Bench, Case, cases, new_bench, tried
+
+SEEDS = range(8) if os.environ.get("REDCAP_JOBS_LONG_TESTS") else range(1)
+MOST_REQUESTS = 120
+"""Ten times what an undisturbed run asks: a bound, so that no run asks without end."""
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with new_bench(tmp_path_factory.mktemp("bench")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def both(bench: Bench) -> list[Case]:
+    """Give a first run and a later one that overwrites and erases, both undisturbed."""
+    made = cases(bench)
+    assert [case.right.outcome.state for case in made] == ["partial", "partial"]
+    assert made[0].right.outcome.counts["cells_written"] > 1000
+    assert made[1].right.outcome.counts["cells_written"] > 100
+    return made
+
+
+@pytest.mark.parametrize(("fault", "rate"), list(product(RATED, RATES)))
+def test_a_run_under_a_fault_ends_right_or_says_that_it_failed(
+    fault: str, rate: float, bench: Bench, both: list[Case]
+) -> None:
+    """The data of an undisturbed run; or an error, no record half-written, and the next run
+    mends it. Never more requests in a minute than the study file allows."""
+    number = RATED.index(fault) + RATES.index(rate)
+    for seed in SEEDS:
+        for case in both if len(SEEDS) > 1 else [both[number % 2]]:
+            run = tried(bench, case, fault, rate, seed + number)
+            about = f"{case.name} run, seed {seed + number}: {run.ended.outcome.message}"
+            assert run.verdict in {"same at once", "failed, mended"}, about
+            assert run.half_written == (), about
+            assert run.ended.most_in_a_minute <= PER_MINUTE, about
+            assert len(run.ended.requests) <= MOST_REQUESTS, about
+
+
+def test_the_bench_disturbs(bench: Bench, both: list[Case]) -> None:
+    """At rate 1 nothing gets through: the run fails, says so, and leaves the data alone."""
+    ended = bench.run(both[0].start, "504", rate=1)
+    assert ended.failed
+    assert ended.struck == len(ended.requests) == 5
+    assert ended.data.digest() == both[0].start.data.digest()
