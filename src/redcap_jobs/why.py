@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from rich.markup import escape
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.jobs import JOBS
 from redcap_jobs.plan import Table
 from redcap_jobs.render import rich_table
-from redcap_jobs.state.decisions import decisions_of_record
+from redcap_jobs.state.decisions import Decision, decisions_of_record
 from redcap_jobs.state.journal_evidence import entries_of_record
 from redcap_jobs.state.runs import last_good_run
 from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.study.visit_state_words import FLAG_WORDS, STATE_WORDS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,29 +29,58 @@ WHEN = "%Y-%m-%d %H:%M"
 def show_why(store: Store, study: Study, record: str, console: Console) -> None:
     """Show everything known of a record in each project the study file declares.
 
+    What the states and flags in it mean is said at the end, each once.
+
     Raises:
         UsageError: The state knows nothing of this record.
 
     """
     known = False
+    words: dict[str, str] = {}
     for name, identity in study.redcap.projects.items():
         project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
+        decisions = decisions_in_schedule_order(store, study, project, record)
         for part in (
-            decisions_table(store, project, record, name),
+            decisions_table(decisions, record, name),
             problems_table(store, project, record, name),
             journal_table(store, project, record, name),
         ):
             if part.rows:
                 known = True
                 console.print(rich_table(part))
+        words |= dict(explained(decisions))
     if not known:
         raise UsageError(
             f"the state knows nothing of record {record}: no job has decided about it. Check the "
             "id; a run with --record and --dry-run shows what would be decided"
         )
+    for word, sentence in words.items():
+        console.print(f"[bold]{word}[/bold]: {escape(sentence)}", soft_wrap=True)
 
 
-def decisions_table(store: Store, project: ProjectKey, record: str, name: str) -> Table:
+def decisions_in_schedule_order(
+    store: Store, study: Study, project: ProjectKey, record: str
+) -> list[Decision]:
+    """Return the last decisions about a record, by job; visits as the study file lists them.
+
+    What is about none of its visits comes last.
+    """
+    order = {visit.id: place for place, visit in enumerate(study.visits)}
+    return sorted(
+        decisions_of_record(store, project, record),
+        key=lambda each: (each.job, order.get(each.subject, len(order)), each.subject),
+    )
+
+
+def explained(decisions: Sequence[Decision]) -> Iterator[tuple[str, str]]:
+    """Yield each state, then each flag, that occurs, with its sentence."""
+    states = [each.decision for each in decisions]
+    flags = [flag for each in decisions for flag in each.reasons.split(", ")]
+    for occurring, meanings in ((states, STATE_WORDS), (flags, FLAG_WORDS)):
+        yield from ((word, meanings[word]) for word in occurring if word in meanings)
+
+
+def decisions_table(decisions: Sequence[Decision], record: str, name: str) -> Table:
     """List the last decisions, each since when it stands and by which run."""
     rows = tuple(
         (
@@ -58,7 +91,7 @@ def decisions_table(store: Store, project: ProjectKey, record: str, name: str) -
             f"{each.changed_at:{WHEN}}",
             each.run_id,
         )
-        for each in decisions_of_record(store, project, record)
+        for each in decisions
     )
     columns = ("job", "about", "decision", "because", "since (UTC)", "run")
     return Table(f"Record {record} in {name}: decisions", columns, rows)

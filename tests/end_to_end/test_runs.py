@@ -158,7 +158,12 @@ def test_why_tells_what_was_decided_and_since_when(home: Home) -> None:
     record = home.sandbox.project(3042).store.current.ordered[0]
     told = home.call("why", home.study, record, "--env-file", home.env_file)
     assert told.code == 0, told.err
-    assert "m24" in told.out
+    decided = [line for line in told.out.splitlines() if "│ compute-visit-windows" in line]
+    visits = [line.split("│")[2].strip() for line in decided]
+    assert visits == ["baseline", "m2", "m4", "m12", "m24"], "schedule order, not the alphabet's"
+    states = {line.split("│")[3].strip() for line in decided}
+    sentences = [line.split(": ", 1) for line in told.out.splitlines() if "│" not in line]
+    assert states <= {words[0] for words in sentences if len(words) == 2}
     assert home.call("why", home.study, "nobody", "--env-file", home.env_file).code == 2
 
 

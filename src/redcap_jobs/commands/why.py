@@ -17,9 +17,10 @@ from redcap_jobs.commands.options import ENV_FILE
 def command(study: str, record: str, env_file: Path | None) -> None:
     """Say what the jobs last decided about RECORD of STUDY, since when, and why.
 
-    Reads the state only: REDCap is not asked. A decision is listed with the run that made it;
+    Reads the state only: REDCap is not asked. Visits stand in schedule order, and what their
+    states and flags mean is said below. A decision is listed with the run that made it;
     it stays until a later run decides otherwise. What the last run said about the record's data
-    stands below, then what left the house for it.
+    follows, then what left the house for it.
 
     \b
     Example:
