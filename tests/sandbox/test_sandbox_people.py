@@ -158,6 +158,7 @@ def test_a_group_is_set_by_its_unique_name_and_lost_without_it(longitudinal: Cal
     ("row", "words"),
     [
         ({"design": 1}, "Every user needs a username"),
+        ({"username": "x!"}, 'The username "x!"'),
         ({"username": "x", "design": 5}, 'The value "5" is not valid for "design"'),
         ({"username": "x", "forms": {"visit": 9}}, 'The value "9" is not valid'),
         ({"username": "x", "expiration": "01/31/2027"}, "YYYY-MM-DD"),

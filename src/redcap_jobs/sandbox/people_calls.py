@@ -8,6 +8,7 @@ invented ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -29,6 +30,8 @@ from redcap_jobs.sandbox.people_rows import People, PersonRow, person_rows
 from redcap_jobs.sandbox.structure import Structure
 from redcap_jobs.sandbox.structure_log import noted
 
+USERNAME = re.compile(r"[A-Za-z0-9_\-. '@]+")
+
 ABOUT = (
     *("username", "email", "firstname", "lastname", "expiration"),
     *("data_access_group", "data_access_group_id"),
@@ -38,10 +41,14 @@ IN_A_ROLE = (
     "role. Users in roles cannot have their privileges modified via the 'Import User' API method."
 )
 NO_USERNAME = "Every user needs a username"
+BAD_USERNAME = (
+    'The username "{}" may hold only letters, digits, underscores, hyphens, periods, spaces, '
+    "apostrophes and @"
+)
 NO_SUCH_GROUP = 'The data access group "{}" does not exist in this project.'
 BAD_DATE = 'The expiration date "{}" of the user "{}" is not in the format YYYY-MM-DD.'
 NOT_YOURSELF = "You cannot remove yourself from the project"
-"""The last four are worded by this sandbox."""
+"""The last five are worded by this sandbox; which signs are refused is in redcapAPI issue 334."""
 
 
 @noted("Export users (API)")
@@ -98,7 +105,9 @@ def refuse_rows(rows: Sequence[PersonRow], members: Members, structure: Structur
     lines = []
     for row in rows:
         name = row.cells.get("username", "")
-        lines += forms.mistakes(row, name) if name else [NO_USERNAME]
+        if not USERNAME.fullmatch(name):
+            lines.append(BAD_USERNAME.format(name) if name else NO_USERNAME)
+        lines += forms.mistakes(row, name)
         known = members.users.get(name)
         if known and known.role in members.roles and names_rights(row):
             lines.append(IN_A_ROLE.format(name))
