@@ -56,7 +56,8 @@ OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 ENVELOPE = re.compile(rb"\s*(?:\{\s*\"error\"\s*:|ERROR:|<\?xml[^>]*>\s*<hash>\s*<error>|<hash>)")
-FILE_NAME = re.compile(r";\s*name=\"(.*)\"")
+FILE_NAME = re.compile(r";\s*name=(?:\"(?P<quoted>.*?)\"|(?P<bare>[^\";]*))\s*(?:;|$)")
+SURVEY_ADDRESS = re.compile(r"https?://[^\s<>\"']*\?[^\s<>\"']*\bsq?=[^\s<>\"']+")
 NOT_SUPPORTED = re.compile(r"You cannot export .*(?:classic projects|does not contain any)")
 UNKNOWN_NAMES = re.compile(
     r'The following values in the parameter "\w+" are not valid'
@@ -97,13 +98,13 @@ class Call:
         return Banned(what, label=self.label, content=self.content)
 
     def scrub(self, text: str) -> str:
-        """Return a server's words on one line, without token, sent values, phones or mail."""
+        """Return a server's words on one line, without token, sent values, links, phones, mail."""
         for secret in sorted(self.private, key=len, reverse=True):
             if len(secret) > 2:
                 text = text.replace(secret, "[value]")
             elif secret:
                 text = re.sub(rf"(['\"]){re.escape(secret)}\1", r"\1[value]\1", text)
-        text = " ".join(REDACT(text).split())
+        text = " ".join(REDACT(SURVEY_ADDRESS.sub("[link]", text)).split())
         return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + "…"
 
 
@@ -265,7 +266,7 @@ def file_name(response: requests.Response) -> str | None:
     found = FILE_NAME.search(response.headers.get("Content-Type", ""))
     if not found:
         return None
-    name = found[1]
+    name = found["quoted"] or found["bare"] or ""
     with suppress(UnicodeError):  # header bytes are read as Latin-1, names are UTF-8
         name = name.encode("latin-1").decode("utf-8")
     return name
@@ -283,8 +284,3 @@ def read_json(answer: Answer) -> Any:
     except ValueError:
         pass  # raised outside: the original holds the body
     raise answer.call.unusable("the answer is cut off, or no JSON")
-
-
-def read_text(answer: Answer) -> str:
-    """Read a short plain text: a version, a record name."""
-    return answer.body(ERROR_BYTES).decode("utf-8", errors="replace").strip()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from redcap_jobs.redcap.answers import Answer, read_json, read_text
+from redcap_jobs.redcap.answers import Answer, read_json
 from redcap_jobs.redcap.export_form import LineBreaks
 from redcap_jobs.redcap.exports import RECORDS_PER_BATCH, Export, Exporter
+from redcap_jobs.redcap.files import Files, RedcapFile, place_of
 from redcap_jobs.redcap.imports import (
     BYTES_PER_IMPORT,
     CELLS_PER_IMPORT,
@@ -18,6 +18,7 @@ from redcap_jobs.redcap.imports import (
     check_cells,
     read_count,
 )
+from redcap_jobs.redcap.plain_text import read_record_name, read_version
 from redcap_jobs.redcap.project import (
     Arm,
     Event,
@@ -31,6 +32,7 @@ from redcap_jobs.redcap.project import (
     parse_mapping,
     parse_repeating,
 )
+from redcap_jobs.redcap.surveys import Surveys
 from redcap_jobs.redcap.transport import CONNECT_SECONDS, READ_SECONDS, Secret, Transport
 
 if TYPE_CHECKING:
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
-VERSION = re.compile(r"\d+(\.\d+)+\w*")
-LONGEST_LINE = 100
 
 
 class RedcapClient:
@@ -80,6 +80,8 @@ class RedcapClient:
         self._per_import = cells_per_import, bytes_per_import
         self._exporter = Exporter(self._export, label, records_per_batch)
         self._breaks = LineBreaks()
+        self._surveys = Surveys(self._transport)
+        self._files = Files(self._transport)
 
     def __repr__(self) -> str:
         return f"RedcapClient({self.label})"
@@ -210,6 +212,57 @@ class RedcapClient:
         )
         return importer.run(changes)
 
+    def survey_links(self, instrument: str, event: str, records: Sequence[str]) -> dict[str, str]:
+        """Return record → link of one survey in one event ('' in a classic project).
+
+        Several at once come from the participant list in one request, where the token's user has
+        the right to it; else, and for those whom the list does not name, in one request each
+        within the request budget. Whom REDCap does not know is left out. A link opens the survey
+        in the participant's name: it is never logged, and no error holds it.
+        """
+        return self._surveys.links(instrument, event, records)
+
+    def survey_queue_link(self, record: str) -> str:
+        """Return the link of a participant's survey queue; as private as a survey link."""
+        return self._surveys.queue_link(record)
+
+    def survey_return_code(
+        self, record: str, instrument: str, event: str, repeat_instance: str = ""
+    ) -> str:
+        """Return the code with which a participant goes on with an answer begun before."""
+        return self._surveys.return_code(record, instrument, event, repeat_instance)
+
+    def export_file(
+        self, record: str, field: str, event: str = "", repeat_instance: str = ""
+    ) -> RedcapFile | None:
+        """Return the file of a file field; None if there is none.
+
+        Raises:
+            FileTooLarge: It has more bytes than :data:`redcap_jobs.redcap.files.MOST_BYTES`.
+
+        """
+        return self._files.export(place_of(record, field, event, repeat_instance))
+
+    def import_file(
+        self, record: str, field: str, file: RedcapFile, event: str = "", repeat_instance: str = ""
+    ) -> None:
+        """Put a file into a file field, in the place of one that is there; safe to repeat.
+
+        It is read back, which needs the right to export: an import is answered with nothing, as
+        a failure may be.
+
+        Raises:
+            FileTooLarge: It has more bytes than :data:`redcap_jobs.redcap.files.MOST_BYTES`.
+
+        """
+        self._files.import_(place_of(record, field, event, repeat_instance), file)
+
+    def delete_file(
+        self, record: str, field: str, event: str = "", repeat_instance: str = ""
+    ) -> bool:
+        """Delete the file of a file field, and see that it is gone; False if there was none."""
+        return self._files.delete(place_of(record, field, event, repeat_instance))
+
     def _export(self, export: Export, records: Sequence[str]) -> pd.DataFrame:
         return self._transport.post(
             "record",
@@ -244,24 +297,3 @@ class RedcapClient:
                 ) from None
 
         return self._post(content, read)
-
-
-def read_version(answer: Answer) -> str:
-    """Read a version; '' for another short plain text.
-
-    A run only notes the version, so that one in an odd form must not end it; a page must.
-    """
-    text = read_text(answer).strip("\"' ")
-    if VERSION.fullmatch(text):
-        return text
-    if not text or len(text) > LONGEST_LINE or set(text) & set("<{[\n"):
-        raise answer.call.unusable("the answer is no version")
-    return ""
-
-
-def read_record_name(answer: Answer) -> str:
-    """Read a record name: one short line."""
-    text = read_text(answer).strip('"')
-    if not text or len(text) > LONGEST_LINE or "\n" in text:
-        raise answer.call.unusable("the answer is no record name")
-    return text

@@ -10,6 +10,7 @@
     ├── ServerOverloaded               out of memory, or took too long: ask for less at a time
     ├── ServerFailed                   HTTP 5xx for no reason that is known
     ├── Banned                         the server takes no more requests from this machine
+    ├── FileTooLarge                   a file is larger than this client handles
     └── RequestRefused                 HTTP 4xx: the server's own message, scrubbed
         ├── NotSupported               the project has no events, arms or repeating set-up
         ├── NamesRefused            3  a field or event that the project does not have
@@ -85,6 +86,10 @@ class ServerOverloaded(RedcapError):
 
 class Banned(RedcapError):
     """The server banned this machine's address; never repeated: asking on keeps a ban alive."""
+
+
+class FileTooLarge(RedcapError):
+    """A file to be exported or imported is over the limit; nothing was sent, or not all read."""
 
 
 class ServerFailed(RedcapError):

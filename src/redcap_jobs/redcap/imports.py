@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redcap_jobs.plan import KEYS
-from redcap_jobs.redcap.answers import Answer, read_text
+from redcap_jobs.redcap.answers import Answer
 from redcap_jobs.redcap.eav_cells import WireForm
 from redcap_jobs.redcap.errors import (
     NamesRefused,
@@ -28,6 +28,7 @@ from redcap_jobs.redcap.errors import (
     TokenRefused,
     ValuesRefused,
 )
+from redcap_jobs.redcap.plain_text import read_text
 from redcap_jobs.redcap.refusals import attributed
 
 if TYPE_CHECKING:
