@@ -45,6 +45,21 @@ def test_metadata_of_some_fields_and_forms(longitudinal: Caller) -> None:
     assert [field["field_name"] for field in chosen] == ["born", "seen", "felt", "slept"]
 
 
+def test_metadata_of_forms_and_fields_that_do_not_exist(longitudinal: Caller) -> None:
+    """Unknown forms alone give everything (PyCap issue 234); unknown fields are refused."""
+    everything = rows(longitudinal, "metadata")
+    assert rows(longitudinal, "metadata", forms=["nowhere", "x"]) == everything
+    assert {row["form_name"] for row in rows(longitudinal, "metadata", forms=["x", "visit"])} == {
+        "visit"
+    }
+    assert rows(longitudinal, "metadata", fields=["visit_complete"]) == []
+    response = longitudinal.post(content="metadata", format="json", fields=["born", "baz"])
+    assert (response.status_code, response.json()["error"]) == (
+        400,
+        "The following values in the parameter \"fields\" are not valid: 'baz'",
+    )
+
+
 def test_arms_without_events_are_not_shown(longitudinal: Caller) -> None:
     """Arm numbers are numbers in JSON; an arm that has no event is left out."""
     assert rows(longitudinal, "arm") == [
@@ -136,6 +151,16 @@ def test_export_field_names_omit_files_and_descriptive_fields(longitudinal: Call
             "export_field_name": "consent____4",
         },
     ]
+
+
+def test_export_field_names_of_one_field(longitudinal: Caller) -> None:
+    """A file has no export column; a form's status has; what does not exist is refused."""
+    assert rows(longitudinal, "exportFieldNames", field="photo") == []
+    (status,) = rows(longitudinal, "exportFieldNames", field="visit_complete")
+    assert status["export_field_name"] == "visit_complete"
+    response = longitudinal.post(content="exportFieldNames", format="json", field="baz")
+    assert response.status_code == 400
+    assert "'baz'" in response.json()["error"]
 
 
 def test_project_info_has_the_recorded_keys(longitudinal: Caller, classic: Caller) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from redcap_jobs.sandbox.answers import Answer, OneRow, Plain, Table
 from redcap_jobs.sandbox.context import Context
-from redcap_jobs.sandbox.dictionary import Field
+from redcap_jobs.sandbox.dictionary import Field, status_field
+from redcap_jobs.sandbox.import_rows import refuse_unknown
 from redcap_jobs.sandbox.parameters import Refusal
+from redcap_jobs.sandbox.structure import Structure
 from redcap_jobs.sandbox.structure_log import noted
 
 REDCAP_VERSION = "14.9.0"
@@ -82,16 +84,28 @@ def project_info(context: Context) -> Answer:
 
 @noted("Download data dictionary (API)")
 def metadata(context: Context) -> Answer:
-    """Answer ``content=metadata``: the data dictionary, all of it or of some fields and forms."""
-    wanted_fields = set(context.parameters.array("fields"))
-    wanted_forms = set(context.parameters.array("forms"))
+    """Answer ``content=metadata``: the data dictionary, all of it or of some fields and forms.
+
+    Forms that do not exist are passed over: asked for nothing else, a server sends everything
+    (PyCap issue 234). Fields that do not exist are refused (redcapAPI issue 218; the words are
+    those of a record export, own answer).
+    """
+    structure, parameters = context.structure, context.parameters
+    wanted_fields = parameters.array("fields")
+    refuse_unknown("fields", wanted_fields, known_fields(structure))
+    wanted_forms = structure.form_order.keys() & set(parameters.array("forms"))
     everything = not wanted_fields and not wanted_forms
     rows = [
         metadata_row(one)
-        for one in context.structure.fields
+        for one in structure.fields
         if everything or one.name in wanted_fields or one.form in wanted_forms
     ]
     return Table(METADATA_COLUMNS, rows, root="records")
+
+
+def known_fields(structure: Structure) -> set[str]:
+    """Return the names of all fields, statuses of forms included."""
+    return {*structure.field_by_name, *(status_field(form.name) for form in structure.forms)}
 
 
 def metadata_row(one: Field) -> list[str]:
@@ -129,15 +143,12 @@ def instruments(context: Context) -> Answer:
 def export_field_names(context: Context) -> Answer:
     """Answer ``content=exportFieldNames``: every export column but file and descriptive ones."""
     wanted = context.parameters.text("field")
+    refuse_unknown("field", [wanted] if wanted else [], known_fields(context.structure))
     rows = [
         [column.field, column.code, column.name]
         for column in context.structure.columns
         if column.kind != "file" and wanted in ("", column.field)
     ]
-    if wanted and not rows:
-        raise Refusal(
-            400, f"The following values in the parameter \"field\" are not valid: '{wanted}'"
-        )
     return Table(["original_field_name", "choice_value", "export_field_name"], rows, root="fields")
 
 
