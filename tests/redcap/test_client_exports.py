@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from redcap_jobs.redcap.answers import Call
 from redcap_jobs.redcap.errors import RowsMissing, ServerOverloaded, UnusableAnswer
-from redcap_jobs.redcap.export_form import Export, LineBreaks
+from redcap_jobs.redcap.export_form import Export, LineBreaks, Watched
 from redcap_jobs.redcap.frames import KEYS
 
 HEADER = [
@@ -520,3 +520,47 @@ def test_json_rows_are_read_like_csv() -> None:
     odd: Any = Sent([{"record_id": "1", "name": "x"}, {"record_id": "1"}])
     with pytest.raises(UnusableAnswer, match="different columns"):
         wanted.read(odd, LineBreaks())
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'record_id,name\n1,"a \\"b\\" c"\n',
+        b'record_id,name\n1,"a\\"b"\n',
+        b'record_id,name\n1,"C:\\"\n',
+    ],
+)
+@pytest.mark.parametrize("records", [(), ("1",)])
+def test_a_quote_behind_a_backslash_is_asked_for_as_json(
+    body: bytes, records: tuple[str, ...]
+) -> None:
+    """PHP's CSV leaves such a quote undoubled, RFC 4180 does not: JSON says what was meant."""
+    text = 'a \\"b\\" c, and \\ more'
+
+    def answer(form: dict[str, str]) -> Reply:
+        row = {"record_id": "1", "name": text}
+        return (200, CSV, body) if form["format"] == "csv" else json_reply([row])
+
+    answer_with(answer)
+    clock = HandClock()
+    assert export(records=records, clock=clock)["name"].tolist() == [text]
+    assert [form["format"] for form in forms()] == ["csv", "json"]
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("chunks", "ambiguous"),
+    [
+        ([b'a\\"b'], True),
+        ([b"a\\", b'"b'], True),
+        ([b"a\\", b"", b'"b'], True),
+        ([b"a\\b", b'"c"'], False),
+    ],
+)
+def test_a_backslash_is_seen_across_chunks(chunks: list[bytes], *, ambiguous: bool) -> None:
+    """However the body arrives."""
+    watched = Watched(chunks)
+    assert b"".join(watched) == b"".join(chunks)
+    assert watched.ambiguous is ambiguous
+    assert watched.last == b"".join(chunks)[-1:]

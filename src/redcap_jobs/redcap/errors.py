@@ -6,6 +6,7 @@
     ├── Unreachable                    no connection, a certificate refused
     │   └── BrokenOff                  the connection broke before the answer was whole
     ├── UnusableAnswer                 an answer came that cannot be what was asked for
+    │   ├── NotAsCsv                   cells that CSV cannot carry: asked for as JSON instead
     │   └── RowsMissing                fewer records came back than were asked for
     ├── ServerOverloaded               out of memory, or took too long: ask for less at a time
     ├── ServerFailed                   HTTP 5xx for no reason that is known
@@ -70,6 +71,10 @@ class BrokenOff(Unreachable):
 
 class UnusableAnswer(RedcapError):
     """An answer of the wrong kind or shape: a web page, cut JSON, rows of unequal length."""
+
+
+class NotAsCsv(UnusableAnswer):
+    """CSV whose cells can be read in two ways; the same export as JSON has but one."""
 
 
 class RowsMissing(UnusableAnswer):

@@ -4,6 +4,9 @@ CSV is asked for: it is small and fast to parse. What it cannot say is whether i
 empty body is an empty project or a server that gave up, and half a body may end where a row does.
 Two things help. Every export of records that was recorded ends with a line break (the fixtures of
 REDCapTidieR), so one that does not was cut; and JSON says ``[]`` where there is nothing.
+
+Nor can CSV say what a backslash before a quote means: PHP's ``fputcsv``, whose habits recorded
+answers have, leaves such a quote undoubled, against RFC 4180. Where one stands, JSON is asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from redcap_jobs.redcap.answers import OUT_OF_MEMORY, Answer, read_json
-from redcap_jobs.redcap.errors import RedcapError
+from redcap_jobs.redcap.errors import NotAsCsv, RedcapError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +48,17 @@ class LineBreaks:
 
 
 class Watched:
-    """The chunks of a body, of which the last byte is remembered."""
+    """The chunks of a body: what its last byte is, and whether a quote follows a backslash."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
         self.last = b""
+        self.ambiguous = False
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
+            divided = self.last == b"\\" and chunk[:1] == b'"'
+            self.ambiguous = self.ambiguous or divided or b'\\"' in chunk
             self.last = chunk[-1:] or self.last
             yield chunk
 
@@ -118,6 +124,10 @@ class Export:
             malformed = call.unusable(f"the answer is cut off, or no CSV: {error}")
             if OUT_OF_MEMORY.search(error.tail):
                 malformed = call.out_of_memory()
+        if chunks.ambiguous:
+            malformed = NotAsCsv(
+                "a quote follows a backslash", label=call.label, content=call.content
+            )
         if malformed:
             raise malformed  # not within the except: the original holds rows
         if exported is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from redcap_jobs.redcap.errors import RowsMissing, ServerOverloaded
+from redcap_jobs.redcap.errors import NotAsCsv, RowsMissing, ServerOverloaded
 from redcap_jobs.redcap.export_form import Export
 
 if TYPE_CHECKING:
@@ -47,8 +47,15 @@ class Exporter:
         return self.some(export, records_of(self.asked(export.roster, ())))
 
     def asked(self, export: Export, records: Sequence[str]) -> pd.DataFrame:
-        """Send one export; that there is nothing is only believed when it is said in JSON, too."""
-        rows = self.send(export, records)
+        """Send one export; that there is nothing is only believed when it is said in JSON, too.
+
+        So is what stands in cells that CSV cannot carry.
+        """
+        try:
+            rows = self.send(export, records)
+        except NotAsCsv:
+            log.debug("%s: cells that CSV cannot carry, asking for JSON", self.label)
+            return self.send(replace(export, format="json"), records)
         if len(rows):
             return rows
         there = self.send(replace(export.roster, format="json"), records)
