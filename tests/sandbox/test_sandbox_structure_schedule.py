@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
+from json_calls import Rows, get, info, put, refused
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.project import Settings
 from redcap_jobs.sandbox.schedule import unique_event_name
 from redcap_jobs.sandbox.server import Sandbox
 
-Rows = list[dict[str, Any]]
-
-
-def put(caller: Caller, content: str, rows: Any, **parameters: Any) -> str:
-    """Import JSON rows and return the answer's text, which must be of a success."""
-    response = caller.post(
-        content=content, action="import", format="json", data=json.dumps(rows), **parameters
-    )
-    assert response.status_code == 200, response.text
-    return response.text
-
-
-def refused(caller: Caller, content: str, rows: Any, **parameters: Any) -> str:
-    """Import JSON rows that must be refused with 400, and return the text."""
-    response = caller.post(
-        content=content, action="import", format="json", data=json.dumps(rows), **parameters
-    )
-    assert response.status_code == 400, response.text
-    return str(response.json()["error"])
-
-
-def get(caller: Caller, content: str, **parameters: Any) -> Rows:
-    """Export JSON rows."""
-    response = caller.post(content=content, format="json", **parameters)
-    assert response.status_code == 200, response.text
-    rows: Rows = response.json()
-    return rows
-
 
 def names(caller: Caller) -> list[str]:
     """Return the unique event names."""
     return [event["unique_event_name"] for event in get(caller, "event")]
-
-
-def info(caller: Caller, key: str) -> Any:
-    """Return one attribute of the project's information."""
-    return caller.post(content="project", format="json").json()[key]
 
 
 def test_an_arm_is_added_or_renamed_by_its_number(longitudinal: Caller) -> None:
@@ -82,10 +47,10 @@ def test_override_wipes_arms_events_and_mappings(longitudinal: Caller) -> None:
     data = longitudinal.export()
     arms = [{"arm_num": 1, "name": "Drug A"}, {"arm_num": 2, "name": "Drug B"}]
     assert put(longitudinal, "arm", arms, override=1) == "2"
-    assert info(longitudinal, "is_longitudinal") == 0
+    assert info(longitudinal)["is_longitudinal"] == 0
     assert put(longitudinal, "event", events) == str(len(events))
     assert get(longitudinal, "formEventMapping") == []
-    assert info(longitudinal, "is_longitudinal") == 1
+    assert info(longitudinal)["is_longitudinal"] == 1
     assert put(longitudinal, "formEventMapping", mapping) == str(len(mapping))
     assert put(longitudinal, "repeatingFormsEvents", repeating) == str(len(repeating))
     assert get(longitudinal, "formEventMapping") == mapping
@@ -205,7 +170,7 @@ def test_a_deleted_arm_takes_events_and_data_along(longitudinal: Caller) -> None
 def test_without_events_a_project_is_not_longitudinal(longitudinal: Caller) -> None:
     """is_longitudinal is computed: 0 once the last event is deleted (redcapAPI's tests)."""
     longitudinal.post(content="arm", action="delete", arms=["1", "2"])
-    assert info(longitudinal, "is_longitudinal") == 0
+    assert info(longitudinal)["is_longitudinal"] == 0
     response = longitudinal.post(content="event", format="json")
     assert response.json() == {"error": "You cannot export events for classic projects"}
 
@@ -217,14 +182,14 @@ def test_a_classic_project_takes_arms_and_events_and_waits_for_the_switch(classi
     )
     events = [{"event_name": "event_1", "arm_num": arm} for arm in (1, 2)]
     assert put(classic, "event", events) == "2"
-    assert info(classic, "is_longitudinal") == 0
+    assert info(classic)["is_longitudinal"] == 0
     for content in ("arm", "event", "formEventMapping"):
         assert classic.post(content=content, format="json").status_code == 400
     assert put(classic, "project_settings", [{"is_longitudinal": 1}]) == "1"
-    assert info(classic, "is_longitudinal") == 1
+    assert info(classic)["is_longitudinal"] == 1
     assert names(classic) == ["event_1_arm_1", "event_1_arm_2"]
     put(classic, "project_settings", [{"is_longitudinal": 0}])
-    assert info(classic, "is_longitudinal") == 0
+    assert info(classic)["is_longitudinal"] == 0
     put(classic, "project_settings", [{"is_longitudinal": 1}])
     assert names(classic) == ["event_1_arm_1", "event_1_arm_2"]
 
@@ -233,9 +198,9 @@ def test_the_switch_before_the_events(classic: Caller) -> None:
     """Switched but without events: still 0; the first import of events makes it 1."""
     put(classic, "project_settings", [{"is_longitudinal": 1}])
     put(classic, "arm", [{"arm_num": 1, "name": "One"}])
-    assert info(classic, "is_longitudinal") == 0
+    assert info(classic)["is_longitudinal"] == 0
     put(classic, "event", [{"event_name": "First", "arm_num": 1}])
-    assert info(classic, "is_longitudinal") == 1
+    assert info(classic)["is_longitudinal"] == 1
 
 
 @pytest.mark.parametrize("switch_first", [True, False])
@@ -324,71 +289,3 @@ def test_a_classic_project_has_no_arms_to_delete(classic: Caller) -> None:
     """In the words of the recorded refusal of exports (own answer)."""
     response = classic.post(content="arm", action="delete", arms=["1"], format="json")
     assert response.json() == {"error": "You cannot delete arms for classic projects"}
-
-
-def test_repeating_set_up_of_a_classic_project(classic: Caller) -> None:
-    """Its rows name a form each; the import replaces what was there."""
-    rows = [{"form_name": "people", "custom_form_label": "[name]"}]
-    assert put(classic, "repeatingFormsEvents", rows) == "1"
-    assert get(classic, "repeatingFormsEvents") == rows
-    assert info(classic, "has_repeating_instruments_or_events") == 1
-    assert put(classic, "repeatingFormsEvents", []) == "0"
-    assert info(classic, "has_repeating_instruments_or_events") == 0
-    assert "not valid: nowhere" in refused(
-        classic, "repeatingFormsEvents", [{"form_name": "nowhere"}]
-    )
-
-
-@pytest.mark.parametrize("format_", ["csv", "json", "xml"])
-def test_the_repeating_set_up_comes_back_in_each_format(longitudinal: Caller, format_: str) -> None:
-    """Export and import again, as PyCap's test does in each format: the number of rows."""
-    before = longitudinal.post(content="repeatingFormsEvents", format=format_).text
-    again = longitudinal.post(content="repeatingFormsEvents", format=format_, data=before)
-    assert (again.status_code, again.text) == (200, "2")
-    assert longitudinal.post(content="repeatingFormsEvents", format=format_).text == before
-
-
-def test_a_form_that_begins_to_repeat_takes_its_values_along(longitudinal: Caller) -> None:
-    """They are instance 1; when it stops, they are back, and later instances are unseen, not lost."""
-    before = longitudinal.export(fields=["record_id", "seen", "felt"])
-    held = get(longitudinal, "repeatingFormsEvents")
-    visit = {"event_name": "week_1_arm_1", "form_name": "visit", "custom_form_label": ""}
-    put(longitudinal, "repeatingFormsEvents", [*held, visit])
-    key = {
-        "record_id": "10",
-        "redcap_event_name": "week_1_arm_1",
-        "redcap_repeat_instrument": "visit",
-    }
-    longitudinal.send([key | {"redcap_repeat_instance": "2", "seen": "2026-03-01"}])
-    rows = longitudinal.export(fields=["record_id", "seen"], events=["week_1_arm_1"])
-    seen = {
-        row["redcap_repeat_instance"]: row["seen"]
-        for row in rows
-        if row["redcap_repeat_instrument"] == "visit"
-    }
-    assert seen == {1: "2026-02-01", 2: "2026-03-01"}
-    put(longitudinal, "repeatingFormsEvents", held)
-    assert longitudinal.export(fields=["record_id", "seen", "felt"]) == before
-    put(longitudinal, "repeatingFormsEvents", [*held, visit])
-    again = longitudinal.export(fields=["record_id", "seen"], events=["week_1_arm_1"])
-    assert "2026-03-01" in [row["seen"] for row in again]
-
-
-def test_locks_follow_their_form(server: Sandbox, longitudinal: Caller) -> None:
-    """A locked form stays locked under the event's new name, and as instance 1 of a repeating form."""
-    from redcap_jobs.sandbox.store import RowKey
-
-    project = server.project(901)
-    with project.store.writing(None) as draft:
-        draft.set_locks("10", frozenset({(RowKey("week_1_arm_1"), "visit")}))
-    event = {"event_name": "Week One", "arm_num": 1, "unique_event_name": "week_1_arm_1"}
-    put(longitudinal, "event", [event])
-    assert project.store.current.records["10"].locks == {(RowKey("week_one_arm_1"), "visit")}
-    put(
-        longitudinal,
-        "repeatingFormsEvents",
-        [{"event_name": "week_one_arm_1", "form_name": "visit"}],
-    )
-    assert project.store.current.records["10"].locks == {
-        (RowKey("week_one_arm_1", "visit", 1), "visit")
-    }
