@@ -122,31 +122,30 @@ class Bench:
         """Return the present data and state as a start."""
         return Start(self.sandbox.project(PID).store.current, self.state.read_bytes(), as_of, allow)
 
-    def run(
-        self,
-        start: Start,
-        fault: str = "",
-        *,
-        rate: float = 0.0,
-        seed: int = 0,
-        clock: PassingClock | None = None,
-        anew: bool = True,
-    ) -> Ended:
-        """Run the job under a fault; with ``anew`` from the start, else from what is there now."""
-        project, clock = self.sandbox.project(PID), clock or PassingClock()
-        if anew:
-            project.store.current = start.data
-            for leftover in self.home.folder.glob("state.db?*"):
-                if leftover.is_file():
-                    leftover.unlink()
-            self.state.write_bytes(start.state)
-            shutil.rmtree(self.folder / "redcap-jobs", ignore_errors=True)
-        self.sandbox.forget_requests()
+    def reset(self, start: Start) -> None:
+        """Put data and state back to a start, and forget which requests went out before."""
+        self.sandbox.project(PID).store.current = start.data
+        for leftover in self.home.folder.glob("state.db?*"):
+            if leftover.is_file():
+                leftover.unlink()
+        self.state.write_bytes(start.state)
+        shutil.rmtree(self.folder / "redcap-jobs", ignore_errors=True)
+
+    def run(self, start: Start, fault: str = "", *, rate: float = 0.0, seed: int = 0) -> Ended:
+        """Run the job from a start, under a fault."""
+        self.reset(start)
         self.sandbox.api.faults = FaultBoard(seed)
         if fault:
             late = fault == "slow"  # a late import must not come into the next run
             after = late or seed % 2 == 1
             self.sandbox.fault(fault, rate=rate, after=after, seconds=SLOW_SECONDS)
+        with impatient(fault):
+            return self.once(start)
+
+    def once(self, start: Start) -> Ended:
+        """Run the job on what is there now, under the faults that are on; they are off then."""
+        clock = PassingClock()
+        self.sandbox.forget_requests()
         request = RunRequest(
             job=JOB,
             study=self.home.study,
@@ -157,12 +156,11 @@ class Bench:
             yes=True,
             allow=start.allow,
         )
-        quiet = contextlib.redirect_stderr(io.StringIO())
-        with requests_timed(clock) as times, impatient(fault), quiet:
+        with requests_timed(clock) as times, contextlib.redirect_stderr(io.StringIO()):
             outcome = run_job(request, Terminal.attached(), clock)
         struck = sum(entry.fault != "" for entry in self.sandbox.requests)
         self.sandbox.no_faults()
-        return Ended(outcome, project.store.current, tuple(times), struck)
+        return Ended(outcome, self.sandbox.project(PID).store.current, tuple(times), struck)
 
 
 @contextlib.contextmanager
@@ -270,7 +268,7 @@ def tried(bench: Bench, case: Case, fault: str, rate: float, seed: int) -> Tried
     )
     if ended.same(case.right) and not ended.failed:
         return Tried(ended, "same at once", half)
-    mended = bench.run(case.start, anew=False).same(case.right)
+    mended = bench.once(case.start).same(case.right)
     verdict: Verdict = "failed, mended" if ended.failed else "other data"
     return Tried(ended, verdict if mended else "not mended", half)
 

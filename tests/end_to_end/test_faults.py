@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
@@ -57,3 +58,39 @@ def test_the_bench_disturbs(bench: Bench, both: list[Case]) -> None:
     assert ended.failed
     assert ended.struck == len(ended.requests) == 5
     assert ended.data.digest() == both[0].start.data.digest()
+
+
+@pytest.mark.parametrize(
+    ("content", "more"),
+    [
+        ("metadata", {"metadata": 2, "event": 2, "formEventMapping": 2, "repeatingFormsEvents": 2}),
+        ("record", {"record": 3}),
+    ],
+)
+def test_rows_left_out_once_are_noticed(
+    content: str, more: dict[str, int], bench: Bench, both: list[Case]
+) -> None:
+    """A dictionary that lacks the study's fields is read again before it is believed; so is a
+    roster that lacks rows of the export after it. Nobody is passed over in silence."""
+    case = both[0]
+    bench.reset(case.start)
+    bench.sandbox.fault("missing-rows", times=1, content=content, action="export")
+    ended = bench.once(case.start)
+    assert ended.same(case.right)
+    assert ended.outcome.counts == case.right.outcome.counts
+    asked = Counter(entry.content for entry in bench.sandbox.requests if entry.action == "export")
+    assert {name: asked[name] for name in more} == more
+
+
+def test_an_empty_roster_is_not_an_empty_project(bench: Bench, both: list[Case]) -> None:
+    """A first run has nothing to compare with: two empty answers must not end it as done."""
+    case = both[0]
+    bench.reset(case.start)
+    bench.sandbox.fault("empty-200", times=1, content="record", action="export")
+    ended = bench.once(case.start)
+    assert ended.same(case.right)
+    bench.reset(case.start)
+    bench.sandbox.fault("empty-200", rate=1, content="record", action="export")
+    ended = bench.once(case.start)
+    assert ended.failed
+    assert "empty answer" in ended.outcome.message
