@@ -212,3 +212,5 @@ def test_runs_of_the_same_second_are_listed_newest_first(redcap_jobs: Command, m
         started = [a_run(store) for _ in range(8)]
     _, out, _ = redcap_jobs("runs", "--env-file", made, "--output", "json")
     assert [run["id"] for run in json.loads(out)] == started[::-1]
+    _, out, _ = redcap_jobs("runs", "--env-file", made, "--output", "json", "--limit", "1")
+    assert [run["id"] for run in json.loads(out)] == started[-1:]
