@@ -66,6 +66,8 @@ LOGINS: dict[str, Reply] = {
         HTML,
         '<html><input type="password"><script>m = "too many requests"</script></html>',
     ),
+    "with 401": (401, HTML, "<html><h1>Please sign in</h1></html>"),
+    "with 403": (403, HTML, "<html><form><input name=x type=password></form></html>"),
     "a redirection": (302, {"Location": "https://idp.example.edu/saml2/sso?x=1"}, ""),
 }
 
@@ -129,6 +131,15 @@ def test_a_redirection_elsewhere_is_a_wrong_address() -> None:
     """Only what leads to a login passes; another redirection is told at once."""
     responses.add(responses.POST, URL, status=301, headers={"Location": "https://new.example/api"})
     with pytest.raises(RequestRefused, match="correct the address"):
+        new_client().arms()
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+def test_a_page_of_a_wrong_address_is_no_login_page() -> None:
+    """Its heading may offer a login; HTTP 404 does not pass."""
+    answer_always((404, HTML, "<html><a>Log in</a><h1>Not found</h1></html>"))
+    with pytest.raises(RequestRefused, match="is the address right"):
         new_client().arms()
     assert len(responses.calls) == 1
 

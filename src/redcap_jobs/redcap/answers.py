@@ -186,10 +186,11 @@ def trouble(call: Call, status: int, body: bytes, *, page: bool) -> RedcapError:
         return call.overloaded("HTTP 413, the request is too long for the server", transient=False)
     if status >= 500:
         return server_error(call, status, body)
+    kind = page_kind(body) if page else ""
+    if kind == "login page" and status in {200, 401, 403}:  # a refused token comes as no page
+        return call.unusable(f"HTTP {status} with a login page instead of data; {PAST_LOGIN}")
     if page and status == 200:
-        kind = page_kind(body)
-        hint = f"; {PAST_LOGIN}" if kind == "login page" else ""
-        return call.unusable(f"HTTP 200 with a {kind} instead of data{hint}")
+        return call.unusable(f"HTTP 200 with a {kind} instead of data")
     return refusal(call, status, "" if page else error_text(body), body if page else b"")
 
 
@@ -224,7 +225,7 @@ def refusal(call: Call, status: int, reason: str, page: bytes = b"") -> RequestR
     if refused:
         return ValuesRefused(refused, status=status, **place)
     if page or not reason.strip():
-        said = f"refused with a {page_kind(page)}" if page else "refused without a word"
+        said = "refused with a web page" if page else "refused without a word"
         words = f"{said}; is the address right, and does a firewall stand between?"
     elif looks_like_values(reason):
         words = "values were refused, in a form that cannot be read"
