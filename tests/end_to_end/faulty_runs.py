@@ -142,9 +142,9 @@ class Bench:
         with impatient(fault):
             return self.once(start)
 
-    def once(self, start: Start) -> Ended:
+    def once(self, start: Start, clock: PassingClock | None = None) -> Ended:
         """Run the job on what is there now, under the faults that are on; they are off then."""
-        clock = PassingClock()
+        clock = clock or PassingClock()
         self.sandbox.forget_requests()
         request = RunRequest(
             job=JOB,

@@ -9,10 +9,26 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
-from faulty_runs import PER_MINUTE, RATED, RATES, Bench, Case, cases, new_bench, tried
+from faulty_runs import (
+    PER_MINUTE,
+    RATED,
+    RATES,
+    Bench,
+    Case,
+    PassingClock,
+    cases,
+    new_bench,
+    tried,
+)
+
+from redcap_jobs.errors import ExitCode
+from redcap_jobs.sandbox.api import Reply
+from redcap_jobs.sandbox.faults import FaultBoard
 
 SEEDS = range(8) if os.environ.get("REDCAP_JOBS_LONG_TESTS") else range(1)
 MOST_REQUESTS = 120
@@ -94,3 +110,75 @@ def test_an_empty_roster_is_not_an_empty_project(bench: Bench, both: list[Case])
     ended = bench.once(case.start)
     assert ended.failed
     assert "empty answer" in ended.outcome.message
+
+
+class Banning:
+    """A server that bans whoever asks more often than so many times a minute, as REDCap does.
+
+    The words are those that PyCap issue 69 was opened with; the rest of the page is unknown.
+    """
+
+    def __init__(self, bench: Bench, clock: PassingClock, per_minute: int) -> None:
+        self.api, self.clock, self.per_minute = bench.sandbox.api, clock, per_minute
+        self.times: list[datetime] = []
+        self.banned_from = 0
+        self.right = self.api.reply
+
+    def __call__(self, *call: Any) -> Reply:
+        self.times.append(self.clock.instant)
+        minute = self.clock.instant - timedelta(seconds=60)
+        if sum(minute < at for at in self.times) > self.per_minute and not self.banned_from:
+            self.banned_from = len(self.times)
+        if not self.banned_from:
+            return self.right(*call)
+        words = b"<html>Your IP address has been banned due to suspected abuse.</html>"
+        return Reply(200, words, "text/html; charset=UTF-8")
+
+
+def test_a_ban_is_met_once_and_then_left_alone(
+    bench: Bench, both: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request meets the ban, none follows it for a quarter of an hour; the message says whom
+    to ask; once it is lifted, the next run does the work."""
+    case, clock = both[0], PassingClock()
+    bench.reset(case.start)
+    server = Banning(bench, clock, per_minute=4)
+    monkeypatch.setattr(bench.sandbox.api, "reply", server)
+    ended = bench.once(case.start, clock)
+    assert ended.failed
+    assert ended.outcome.exit_code == ExitCode.PARTLY_FAILED
+    assert "Ask the REDCap administrators to lift the ban" in ended.outcome.message
+    assert len(server.times) == server.banned_from == 5
+    assert ended.data.digest() == case.start.data.digest()
+    again = bench.once(case.start, clock)
+    assert again.failed
+    assert "not asked, because of a ban" in again.outcome.message
+    assert len(server.times) == 5
+    clock.sleep(timedelta(minutes=15))
+    assert "lift the ban" in bench.once(case.start, clock).outcome.message
+    assert len(server.times) == 6
+    monkeypatch.setattr(bench.sandbox.api, "reply", server.right)
+    clock.sleep(timedelta(minutes=15))
+    assert bench.once(case.start, clock).same(case.right)
+
+
+@pytest.mark.parametrize("fault", ["504", "empty-200"])
+def test_within_the_budget_nobody_is_banned(
+    fault: str, bench: Bench, both: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that bans at one request more than the study file allows never does, however often
+    calls are repeated: the wire itself is asked, not the budget."""
+    case, clock = both[1], PassingClock()
+    asked = []
+    for seed in range(3):
+        bench.reset(case.start)
+        bench.sandbox.api.faults = FaultBoard(seed)
+        bench.sandbox.fault(fault, rate=0.5)
+        server = Banning(bench, clock, PER_MINUTE)
+        monkeypatch.setattr(bench.sandbox.api, "reply", server)
+        ended = bench.once(case.start, clock)
+        monkeypatch.setattr(bench.sandbox.api, "reply", server.right)
+        assert server.banned_from == 0, ended.outcome.message
+        asked.append(len(server.times))
+        clock.sleep(timedelta(minutes=1))
+    assert max(asked) > PER_MINUTE, "no run came near the budget"
