@@ -19,6 +19,7 @@ from redcap_jobs.sandbox.server import Sandbox
     ("name", "status", "part"),
     [
         ("html-200", 200, "multiple browser tabs"),
+        ("login-page", 200, '<input type="password"'),
         ("empty-200", 200, ""),
         ("empty-500", 500, ""),
         ("504", 504, "Gateway"),
@@ -131,7 +132,18 @@ def test_faults_are_switched_while_it_runs(server: Sandbox, longitudinal: Caller
 
 @pytest.mark.parametrize(
     "body",
-    [{"name": "nonsense"}, {"name": "504", "time": 3}, {"name": "504", "rate": 2}, [], "504"],
+    [
+        {"name": "nonsense"},
+        {"name": "504", "time": 3},
+        {"name": "504", "rate": 2},
+        {"name": "504", "requests": 2},
+        {"name": "504", "times": -1},
+        {"name": "slow", "seconds": 1e9},
+        {"name": "ban"},
+        {"name": "ban", "rate": 0.5},
+        [],
+        "504",
+    ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(server: Sandbox, body: object) -> None:
     """400, and what would be right; a form instead of JSON is refused too."""
@@ -166,5 +178,5 @@ def test_a_fault_sent_in_the_wrong_way_names_the_right_one(
 
 def test_an_unknown_fault_names_the_known_ones() -> None:
     """The message lists what there is."""
-    with pytest.raises(UsageError, match="html-200, empty-200"):
+    with pytest.raises(UsageError, match="html-200, login-page, empty-200"):
         FaultRule("html")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 from xml.sax.saxutils import escape
 
@@ -22,6 +23,9 @@ CONTENT_TYPES = {
 }
 """json as recorded in 2018, csv as in redcapAPI issue 297; xml and plain text are our own."""
 
+ROWS_AT_ONCE = 100
+"""How many rows of a table are written at a time: what a large export costs in memory."""
+
 
 class Answer(Protocol):
     """Anything that can be written in one of the three formats."""
@@ -31,48 +35,78 @@ class Answer(Protocol):
         ...
 
 
+class InPieces(Protocol):
+    """An answer that may be large and is written piece by piece, see :class:`Table`."""
+
+    def chunks(self, format_: str) -> Iterator[str]:
+        """Yield the text in pieces."""
+        ...
+
+    def content_type(self, format_: str) -> str:
+        """Return the content type of the text."""
+        ...
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under column names. Empty, it is an empty body in csv and ``[]`` in json.
 
-    ``root`` is the outer xml element; ``headers`` replaces the column names in csv only.
+    ``rows`` is read once, a hundred rows at a time, and may be a generator: what must be refused
+    is refused before its first row. ``root`` is the outer xml element; ``headers`` replaces the
+    column names in csv only.
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | int]]
+    rows: Iterable[Sequence[str | int]]
     root: str = "items"
     headers: Sequence[str] | None = None
     delimiter: str = ","
 
     def body(self, format_: str) -> tuple[str, str]:
         """Return the table's text and content type."""
+        return "".join(self.chunks(format_)), self.content_type(format_)
+
+    def content_type(self, format_: str) -> str:
+        """Return the content type of the table's text."""
+        return CONTENT_TYPES[format_]
+
+    def chunks(self, format_: str) -> Iterator[str]:
+        """Yield the table's text in pieces of :data:`ROWS_AT_ONCE` rows."""
         writers = {"csv": self._csv, "json": self._json, "xml": self._xml}
-        return writers[format_](), CONTENT_TYPES[format_]
+        return writers[format_]()
 
-    def _csv(self) -> str:
-        if not self.rows:
-            return ""
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
-        writer.writerow(self.headers or self.columns)
-        writer.writerows(self.rows)
-        return text.getvalue()
+    def _csv(self) -> Iterator[str]:
+        head: list[Sequence[str | int]] = [self.headers or self.columns]
+        for rows in batches(self.rows):
+            text = io.StringIO()
+            writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
+            writer.writerows(head)
+            writer.writerows(rows)
+            head.clear()
+            yield text.getvalue()
 
-    def _json(self) -> str:
-        columns = self.columns
-        return json.dumps(
-            [dict(zip(columns, row, strict=True)) for row in self.rows], separators=(",", ":")
-        )
+    def _json(self) -> Iterator[str]:
+        columns, before = self.columns, "["
+        for rows in batches(self.rows):
+            objects = [dict(zip(columns, row, strict=True)) for row in rows]
+            yield before + json.dumps(objects, separators=(",", ":"))[1:-1]
+            before = ","
+        yield "]" if before == "," else "[]"
 
-    def _xml(self) -> str:
-        parts = [XML_HEAD, f"<{self.root}>"]
-        for row in self.rows:
-            cells = "".join(
-                xml_cell(column, value) for column, value in zip(self.columns, row, strict=True)
+    def _xml(self) -> Iterator[str]:
+        yield f"{XML_HEAD}\n<{self.root}>\n"
+        for rows in batches(self.rows):
+            yield "".join(
+                f"<item>{''.join(map(xml_cell, self.columns, row))}</item>\n" for row in rows
             )
-            parts.append(f"<item>{cells}</item>")
-        parts.append(f"</{self.root}>")
-        return "\n".join(parts)
+        yield f"</{self.root}>"
+
+
+def batches(rows: Iterable[Sequence[str | int]]) -> Iterator[list[Sequence[str | int]]]:
+    """Yield the rows, :data:`ROWS_AT_ONCE` at a time."""
+    rest = iter(rows)
+    while batch := list(islice(rest, ROWS_AT_ONCE)):
+        yield batch
 
 
 def xml_cell(name: str, value: str | int) -> str:

@@ -7,42 +7,28 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event, Lock
 
-from redcap_jobs.sandbox.answers import CONTENT_TYPES, Answer, Table, error_body
+from redcap_jobs.errors import StateError
+from redcap_jobs.sandbox.answers import Answer
+from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.calls import action_of, find_call, find_user
-from redcap_jobs.sandbox.context import Context
-from redcap_jobs.sandbox.faults import FaultBoard, FaultRule
+from redcap_jobs.sandbox.context import Context, Counts
+from redcap_jobs.sandbox.faults import BAN, BANNED, FaultBoard, FaultRule
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_create import answer_super_token
+from redcap_jobs.sandbox.replies import Reply, altered, ended_by, refused, replaced, written
 from redcap_jobs.sandbox.request_log import RequestEntry, RequestLog
 from redcap_jobs.sandbox.stored_files import StoredFile
 
-
-@dataclass(frozen=True)
-class Behaviour:
-    """Where recorded servers differ: the switches of this one.
-
-    ``strict_arrays`` refuses comma lists; ``refusals_name_event`` puts ``record (event)`` into the
-    first cell of a refused value.
-    """
-
-    strict_arrays: bool = False
-    refusals_name_event: bool = False
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What goes over the wire. ``cut`` sends only half of the body and closes the connection."""
-
-    status: int
-    body: bytes
-    content_type: str
-    cut: bool = False
+__all__ = ["Api", "Behaviour"]
 
 
 @dataclass
 class Api:
-    """All projects of one server, behind the one address that every call goes to."""
+    """All projects of one server, behind the one address that every call goes to.
+
+    ``created`` is told of each project made with the super token, before its token is handed out.
+    """
 
     projects: list[SandboxProject]
     now: Callable[[], datetime]
@@ -52,14 +38,16 @@ class Api:
     stopping: Event = field(default_factory=Event)
     super_token: str = ""
     public_url: str = ""
+    created: Callable[[SandboxProject], None] | None = None
     creating: Lock = field(default_factory=Lock)
 
     def reply(
         self, pairs: Iterable[tuple[str, str]], files: Mapping[str, StoredFile] | None = None
     ) -> Reply:
-        """Answer one posted form with its uploads, and note it in the log."""
+        """Answer one posted form with its uploads, and note it in the log once all is sent."""
         parameters = Parameters.read(pairs, files, strict_arrays=self.behaviour.strict_arrays)
         content, action = parameters.text("content"), action_of(parameters)
+        fault = self.faults.draw(content, action)
         entry = RequestEntry(
             number=self.log.next_number(),
             at=self.now(),
@@ -70,54 +58,86 @@ class Api:
             status=0,
             format=parameters.text("format"),
             overwrite=parameters.text("overwriteBehavior") == "overwrite",
+            fault=fault.name if fault else "",
         )
-        fault = self.faults.draw(content, action)
-        if fault:
-            entry = replace(entry, fault=fault.name)
-        slow = fault.seconds if fault and fault.name == "slow" else 0.0
-        if slow and fault and not fault.after:
-            self.stopping.wait(slow)
-        reply, entry = self._reply(parameters, entry, fault)
-        self.log.add(replace(entry, status=reply.status))
-        if slow and fault and fault.after:
-            self.stopping.wait(slow)
-        return reply
+        counts = Counts()
+        self._wait(fault, after=False)
+        reply, entry = self._reply(parameters, entry, fault, counts)
+        self._wait(fault, after=True)
+        entry = replace(entry, status=reply.status)
+
+        def sent() -> None:
+            self.log.add(replace(entry, rows=counts.rows, cells=counts.cells))
+
+        if reply.rest is None:
+            sent()
+            return reply
+        return replace(reply, rest=ended_by(reply.rest, sent))
+
+    def banned(self, address: str) -> Reply | None:
+        """Count a request from an address; what it gets if it is banned, else None."""
+        if not self.faults.bans.strikes(address):
+            return None
+        number, now = self.log.next_number(), self.now()
+        self.log.add(RequestEntry(number, now, "", "", 0, "", BANNED.status, fault=BAN))
+        return Reply(BANNED.status, BANNED.body.encode(), BANNED.content_type)
+
+    def _wait(self, fault: FaultRule | None, *, after: bool) -> None:
+        if fault and fault.name == "slow" and fault.after == after:
+            self.stopping.wait(fault.seconds)
 
     def _reply(
-        self, parameters: Parameters, entry: RequestEntry, fault: FaultRule | None
+        self,
+        parameters: Parameters,
+        entry: RequestEntry,
+        fault: FaultRule | None,
+        counts: Counts,
     ) -> tuple[Reply, RequestEntry]:
         try:
             if self.super_token and parameters.text("token") == self.super_token:
-                with self.creating:
-                    answer = answer_super_token(parameters, self.projects, self.now())
-                return written(answer, parameters, entry.action, fault), entry
-            project, user = find_user(self.projects, parameters.text("token"), self.now().date())
-            entry = asked_for(replace(entry, pid=project.pid, user=user.username), parameters)
-            call = find_call(parameters, project.members.rights(user.username))
-            if fault and fault.replacement and not fault.after:
-                return replaced(fault), entry
-            context = Context(
-                parameters,
-                project,
-                user,
-                self.now(),
-                self.public_url,
-                self.behaviour.refusals_name_event,
-            )
-            answer = call.answer(context)
-            counts = context.counts
-            entry = replace(entry, rows=counts.rows, cells=counts.cells)
-            reply = written(answer, parameters, entry.action, fault)
+                if fault and fault.replacement and not fault.after:
+                    return replaced(fault), entry
+                answer = self._create(parameters)
+            else:
+                project, user = find_user(
+                    self.projects, parameters.text("token"), self.now().date()
+                )
+                entry = asked_for(replace(entry, pid=project.pid, user=user.username), parameters)
+                call = find_call(parameters, project.members.rights(user.username))
+                if fault and fault.replacement and not fault.after:
+                    return replaced(fault), entry
+                answer = call.answer(
+                    Context(
+                        parameters,
+                        project,
+                        user,
+                        self.now(),
+                        self.public_url,
+                        self.behaviour,
+                        counts,
+                    )
+                )
+            exported = entry.action == "export"
+            format_ = parameters.format if exported else parameters.return_format
+            reply = written(answer, format_, counts, fault)
         except Refusal as refusal:
-            body, content_type = error_body(refusal.message, parameters.return_format)
-            reply = Reply(refusal.status, body.encode(), content_type)
-        if fault and fault.replacement:
-            return replaced(fault), entry
-        if fault and fault.name == "cut-json":
-            reply = replace(reply, body=reply.body[: len(reply.body) // 2])
-        if fault and fault.name == "cut-connection":
-            reply = replace(reply, cut=True)
-        return reply, entry
+            reply = refused(refusal.status, refusal.message, parameters.return_format)
+        except StateError as error:  # the disk under --data is full, or gone
+            reply = refused(500, f"{error}; nothing was stored", parameters.return_format)
+        return altered(reply, fault), entry
+
+    def _create(self, parameters: Parameters) -> Answer:
+        with self.creating:
+            before = len(self.projects)
+            answer = answer_super_token(parameters, self.projects, self.now())
+            try:
+                for project in self.projects[before:]:
+                    if self.created is not None:
+                        self.created(project)
+            except StateError:
+                del self.projects[before:]
+                raise
+        return answer
 
 
 def asked_for(entry: RequestEntry, parameters: Parameters) -> RequestEntry:
@@ -132,32 +152,3 @@ def asked_for(entry: RequestEntry, parameters: Parameters) -> RequestEntry:
         )
     except Refusal:
         return entry
-
-
-def written(answer: Answer, parameters: Parameters, action: str, fault: FaultRule | None) -> Reply:
-    """Write an answer in the format asked for; counts and ids follow ``returnFormat``."""
-    if isinstance(answer, Table) and fault and fault.name == "missing-rows":
-        kept = [row for place, row in enumerate(answer.rows) if place % 10 != 9]
-        answer = replace(answer, rows=kept if len(kept) < len(answer.rows) else answer.rows[:-1])
-    format_ = parameters.format if action == "export" else parameters.return_format
-    body, content_type = answer.body(format_)
-    return Reply(200, body.encode() if isinstance(body, str) else body, content_type)
-
-
-def replaced(fault: FaultRule) -> Reply:
-    """Return the answer that a fault sends instead."""
-    replacement = fault.replacement
-    if replacement is None:
-        raise ValueError(f"{fault.name} replaces no answer")
-    return Reply(replacement.status, replacement.body.encode(), replacement.content_type)
-
-
-def not_implemented() -> Reply:
-    """Return what a request other than a POST gets (recorded with status 501)."""
-    body, content_type = error_body("The requested method is not implemented.", "xml")
-    return Reply(501, body.encode(), content_type)
-
-
-def not_found() -> Reply:
-    """Return what any other address gets."""
-    return Reply(404, b"Not Found", CONTENT_TYPES["text"])

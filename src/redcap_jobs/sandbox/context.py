@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from redcap_jobs.sandbox.activity_log import Activity, Kind
+from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.members import Rights, User
 from redcap_jobs.sandbox.parameters import Parameters
 from redcap_jobs.sandbox.project import SandboxProject
@@ -26,8 +27,7 @@ class Context:
 
     ``now`` is naive, in the server's own zone, as REDCap's stamps are.
     ``public_url`` is the address that survey links begin with, without a slash at its end.
-    ``refusals_name_event`` writes ``record (event)`` into the first cell of a per-value error, as
-    servers before 2018 and some since do, instead of the plain record name.
+    ``behaviour`` says how this server differs from most.
     """
 
     parameters: Parameters
@@ -35,7 +35,7 @@ class Context:
     user: User
     now: datetime
     public_url: str = ""
-    refusals_name_event: bool = False
+    behaviour: Behaviour = field(default_factory=Behaviour)
     counts: Counts = field(default_factory=Counts)
 
     @property

@@ -8,6 +8,7 @@ from random import Random
 from threading import Lock
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.sandbox.bans import Bans
 
 MEMORY_TEXT = (
     "REDCap ran out of server memory. The request cannot be processed. Please try "
@@ -22,8 +23,20 @@ MEMORY_PAGE = (
     "<br />\n<b>Fatal error</b>:  Allowed memory size of 536870912 bytes exhausted<br />\n"
     f'{{"error":"{MEMORY_TEXT}"}}'
 )
+LOGIN_PAGE = (
+    "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><p>Please log in with your user "
+    'name and password.</p><form action="/" method="post"><input type="text" name="username">'
+    '<input type="password" name="password"><button>Log In</button></form></body></html>'
+)
+BAN_PAGE = (
+    "<!DOCTYPE html>\n<html><head><title>REDCap</title></head><body><p>Your IP address has been "
+    "banned due to suspected abuse. Contact the REDCap administrator if this is an error.</p>"
+    "</body></html>"
+)
 GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body></body></html>"
 HTML = "text/html; charset=UTF-8"
+"""Recorded are that a login page comes with 200 (REDCapR issue 556), the words about browser tabs,
+about memory and about suspected abuse; how the pages read around them is this sandbox's own."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class Replacement:
 
 REPLACEMENTS: Mapping[str, Replacement] = {
     "html-200": Replacement(200, UNKNOWN_ERROR_PAGE),
+    "login-page": Replacement(200, LOGIN_PAGE),
     "empty-200": Replacement(200, ""),
     "empty-500": Replacement(500, ""),
     "504": Replacement(504, GATEWAY_PAGE),
@@ -44,7 +58,10 @@ REPLACEMENTS: Mapping[str, Replacement] = {
     "memory-500": Replacement(500, "ERROR: REDCap ran out of memory!"),
 }
 ALTERATIONS = ("cut-json", "cut-connection", "missing-rows", "slow")
-FAULTS = (*REPLACEMENTS, *ALTERATIONS)
+BAN = "ban"
+BANNED = Replacement(200, BAN_PAGE)
+LONGEST_SECONDS = 3600
+FAULTS = (*REPLACEMENTS, *ALTERATIONS, BAN)
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,9 @@ class FaultRule:
     ``times`` is how many calls it still strikes; None: each call with probability ``rate``.
     ``content`` and ``action`` confine it ('' for all). ``after`` lets the call take effect first,
     so that only the answer is lost. ``seconds`` is how slow ``slow`` is.
+
+    ``ban`` has no rate: it strikes, for good, an address that sends more than ``requests`` within
+    a minute, see :class:`~redcap_jobs.sandbox.bans.Bans`.
     """
 
     name: str
@@ -63,12 +83,21 @@ class FaultRule:
     action: str = ""
     after: bool = False
     seconds: float = 1.0
+    requests: int = 0
 
     def __post_init__(self) -> None:
         if self.name not in FAULTS:
             raise UsageError(f"no fault {self.name!r}; there are {', '.join(FAULTS)}")
         if not 0 <= self.rate <= 1:
             raise UsageError(f"fault {self.name}: a rate lies between 0 and 1, not {self.rate}")
+        if not 0 <= self.seconds <= LONGEST_SECONDS:
+            raise UsageError(
+                f"fault {self.name}: seconds lie between 0 and {LONGEST_SECONDS}, not {self.seconds}"
+            )
+        if self.times is not None and self.times < 0:
+            raise UsageError(f"fault {self.name}: times cannot be {self.times}")
+        if (self.name == BAN) != (self.requests > 0):
+            raise UsageError("requests (1 or more in a minute) go with ban, and with nothing else")
 
     @property
     def replacement(self) -> Replacement | None:
@@ -83,6 +112,7 @@ class FaultBoard:
         self._lock = Lock()
         self._random = Random(seed)  # noqa: S311 - repeatable bad luck, no secret
         self._rules: list[FaultRule] = []
+        self.bans = Bans()
 
     def switch_on(self, rule: FaultRule) -> None:
         """Add a fault; one of the same name and scope is replaced."""
@@ -92,11 +122,14 @@ class FaultBoard:
                 old for old in self._rules if (old.name, old.content, old.action) != scope
             ]
             self._rules.append(rule)
+            if rule.name == BAN:
+                self.bans.limit = rule.requests
 
     def clear(self) -> None:
-        """Switch all faults off."""
+        """Switch all faults off; an address that is banned stays so until its ban is lifted."""
         with self._lock:
             self._rules.clear()
+            self.bans.limit = 0
 
     def rules(self) -> list[FaultRule]:
         """Return the faults that are switched on."""
@@ -107,6 +140,8 @@ class FaultBoard:
         """Return the fault that strikes this call, if any, and count it down."""
         with self._lock:
             for place, rule in enumerate(self._rules):
+                if rule.name == BAN:
+                    continue
                 if rule.content not in ("", content) or rule.action not in ("", action):
                     continue
                 if rule.times is None:

@@ -110,7 +110,7 @@ class RowChecks:
             try:
                 stored = self._stored(name, value, key)
             except BadValue as bad:
-                named = self._context.refusals_name_event
+                named = self._context.behaviour.refusals_name_event
                 where = f"{record} ({key.event})" if named else record
                 yield name, RefusedValue(where, name, value, str(bad))
                 continue

@@ -58,10 +58,7 @@ def export_records(context: Context) -> Answer:
     if context.parameters.text("filterLogic"):
         rows = matching_rows(context, rows, list(visible_rows(context)))
     writer = eav_table if context.parameters.text("type") == "eav" else flat_table
-    table = writer(context, selection, rows)
-    context.counts.rows = len(table.rows)
-    context.counts.cells = len(table.rows) * len(table.columns)
-    return table
+    return writer(context, selection, rows)
 
 
 def select(context: Context) -> Selection:

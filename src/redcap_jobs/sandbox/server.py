@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import ipaddress
 import secrets
 import socket
@@ -16,16 +15,19 @@ from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from redcap_jobs.errors import UsageError
-from redcap_jobs.sandbox.api import Api, Behaviour, Reply, not_found, not_implemented
+from redcap_jobs.sandbox.api import Api
+from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.control import control_blueprint
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.project import SandboxProject
+from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
 from redcap_jobs.sandbox.request_log import RequestEntry
 from redcap_jobs.sandbox.stored_files import StoredFile
 
 LOOPBACK = "127.0.0.1"
 GZIP_FROM_BYTES = 1000
 BACKLOG = 128
+CONTROL_PATH = "/sandbox/"
 SECONDS_TO_STOP = 0.05
 """How often the serving thread looks whether it should end."""
 
@@ -154,15 +156,20 @@ class Sandbox:
         action: str = "",
         after: bool = False,
         seconds: float = 1.0,
+        requests: int = 0,
     ) -> None:
         """Switch a fault on, see :class:`~redcap_jobs.sandbox.faults.FaultRule`."""
         self.api.faults.switch_on(
-            FaultRule(name, rate, times, content, action, after=after, seconds=seconds)
+            FaultRule(name, rate, times, content, action, after, seconds, requests)
         )
 
     def no_faults(self) -> None:
-        """Switch all faults off."""
+        """Switch all faults off; an address that is banned stays so."""
         self.api.faults.clear()
+
+    def lift_bans(self) -> None:
+        """Let banned addresses ask again."""
+        self.api.faults.bans.lift()
 
 
 def refuse_open_address(host: str) -> None:
@@ -229,6 +236,14 @@ def flask_app(api: Api) -> Flask:
             None if host in {"localhost", "::1"} or host.startswith("127.") else http(not_found())
         )
 
+    @app.before_request
+    def refuse_banned() -> Response | None:
+        """Answer a banned address the same whatever it asks, but for the sandbox's own pages."""
+        if request.path.startswith(CONTROL_PATH):
+            return None
+        reply = api.banned(request.remote_addr or "")
+        return None if reply is None else http(reply)
+
     @app.post("/api/")
     @app.post("/api")
     def api_call() -> Response:
@@ -254,20 +269,26 @@ def flask_app(api: Api) -> Flask:
 
 def http(reply: Reply) -> Response:
     """Return the response with REDCap's headers, compressed if the client takes it."""
-    response = Response(reply.body, reply.status)
+    parts, length = whole(reply), None if reply.rest else len(reply.body)
+    packed = length is None or length >= GZIP_FROM_BYTES
+    packed = packed and "gzip" in request.headers.get("Accept-Encoding", "")
+    if packed:
+        parts = gzipped(parts)
+    response = Response(parts if reply.rest else b"".join(parts), reply.status)
     response.headers["Content-Type"] = reply.content_type
     response.headers["Expires"] = "0"
     response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
     response.headers["Pragma"] = "no-cache"
+    response.headers["X-XSS-Protection"] = "1;  mode=block"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["REDCap-Random-Text"] = secrets.token_hex(16)
-    if "gzip" in request.headers.get("Accept-Encoding", "") and len(reply.body) >= GZIP_FROM_BYTES:
-        response.data = gzip.compress(reply.body, compresslevel=3)
+    if packed:
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept-Encoding"
     if reply.cut:
-        whole = response.data
-        response.response = [whole[: len(whole) // 2]]
-        response.headers["Content-Length"] = str(len(whole))
+        all_of_it = response.data
+        response.response = [all_of_it[: len(all_of_it) // 2]]
+        response.headers["Content-Length"] = str(len(all_of_it))
         response.headers["Connection"] = "close"
     return response
