@@ -249,7 +249,7 @@ def test_a_broken_study_file_is_refused_and_nothing_is_switched(desk: Desk, seco
     broken = desk.study("broken.toml", "nonsense = 1\n" + ISMILE)
     done = desk.deploy(desk.target, good, broken)
     assert done.code == 1
-    assert "broken.toml: nonsense" in done.err
+    assert "broken.toml:1: nonsense" in done.err
     assert "nothing was switched" in done.err
     assert desk.now() == before
 

@@ -250,7 +250,7 @@ def test_no_link_gets_into_logs_or_errors(caplog: pytest.LogCaptureFixture) -> N
     private = ("LINK1", "LINK2", "parent@example.org", "Ms Example", "ABCDEFGHI")
     server([participant("1"), participant("2", "")])
     shown = []
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "redcap_jobs"):
         new_client().survey_links("diary", EVENT, ["1", "2"])
         responses.reset()
         said = f"{link('1')} and https://redcap.example.edu/surveys/index.php?pid=1&s=LINK2 failed"
