@@ -458,7 +458,7 @@ def test_no_message_and_no_log_line_holds_token_or_value(
     )
     caplog.clear()
     shown = []
-    with caplog.at_level(logging.DEBUG), responses.RequestsMock() as mock:
+    with caplog.at_level(logging.DEBUG, "redcap_jobs"), responses.RequestsMock() as mock:
         mock.add(responses.POST, URL, body=body, status=status)
         try:
             shown.append(repr(new_client().import_cells(changes, "record_id")))
