@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from redcap_jobs.cli import EXIT_CODES
 from redcap_jobs.commands.options import Instant
+
+BEHAVIOURS = ("strict_arrays", "refusals_name_event")
+"""Named here as well, so that --help needs no web server; a test compares them."""
 
 
 @click.command("sandbox", epilog=EXIT_CODES)
@@ -43,6 +48,27 @@ from redcap_jobs.commands.options import Instant
     help="A project exported from REDCap as XML (CDISC ODM); may be given several times.",
 )
 @click.option(
+    "--data",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep everything in DIR (made if lacking, mode 700) and serve it again after a restart.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=RATE",
+    help="Strike this share of the calls (0.1 or 10%), see above. May be given several times.",
+)
+@click.option(
+    "--behaviour",
+    "behaviours",
+    multiple=True,
+    metavar="NAME",
+    help=f"Answer as some servers do: {', '.join(BEHAVIOURS)}. May be given several times.",
+)
+@click.option(
     "--super-token-env",
     metavar="NAME",
     help="NAME of the variable with a super token (64 characters), which may create projects.",
@@ -50,7 +76,8 @@ from redcap_jobs.commands.options import Instant
 @click.option(
     "--public-url",
     metavar="URL",
-    help="Address under which people reach this server; kept for survey links, unused so far.",
+    help="What survey links begin with, instead of http://127.0.0.1:PORT: the address under which a "
+    "proxy or tunnel of yours leads here. The server itself listens on 127.0.0.1 all the same.",
 )
 @click.option(
     "--now",
@@ -64,12 +91,17 @@ from redcap_jobs.commands.options import Instant
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the tokens into this file (mode 600) instead of printing them.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     port: int,
     study: str,
     participants: int,
     seed: int,
     files: tuple[Path, ...],
+    folder: Path | None,
+    faults: tuple[str, ...],
+    behaviours: tuple[str, ...],
     super_token_env: str | None,
     public_url: str | None,
     now: datetime | None,
@@ -77,15 +109,43 @@ def command(
 ) -> None:
     """Serve a local REDCap filled with made-up participants.
 
-    Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/, to this machine only. Data live in
-    memory and are gone when it stops. Faults can be switched on while it runs.
+    Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/, to this machine only. Without --data
+    everything lives in memory and is gone when it stops.
+
+    With --data, the folder's content wins: the bundled study is added by default to an empty folder
+    only, a --project that was loaded from the same file (by its content or its path) is served as
+    it was left, and what is not loaded again is said. Tokens stay the same; faults are not kept. An
+    answered import survives even kill -9. Remove the folder to begin anew.
+
+    \b
+    Faults, as NAME=RATE[,after][,seconds=S][,content=C][,action=A]:
+      login-page, html-200       a web page with status 200 instead of the answer
+      empty-200, empty-500, 504  no answer; a gateway's time-out
+      memory-200, memory-500     out of memory, with either status
+      cut-json, cut-connection   half of the answer; with its full length announced
+      missing-rows               every tenth row of a table is left out
+      slow                       the answer comes S seconds late (1)
+      ban                        ban=N: more than N requests within a minute and the
+                                 address gets a ban page for good
+    ",after" lets a call take effect before its answer is lost. All of them can be
+    switched while it runs, on /sandbox/faults; /sandbox/bans lifts bans,
+    /sandbox/behaviour turns the switches of --behaviour, /sandbox/projects/PID/locks
+    locks forms, /sandbox/projects/PID/users hands out tokens. GET /sandbox/ lists them.
+
+    \b
+    Ends with 0 when it is told to stop (Ctrl-C, SIGTERM), 3 when a --project or --data
+    cannot be used, 75 when another sandbox keeps its data in --data.
 
     \b
     Examples:
       redcap-jobs sandbox --write-env .env
-      redcap-jobs sandbox --study none --project MyProject.REDCap.xml
-      curl -X POST http://127.0.0.1:8021/sandbox/faults \
+      redcap-jobs sandbox --study none --project MyProject.REDCap.xml --data ~/sandbox
+      redcap-jobs sandbox --fault 504=0.1 --fault login-page=5% --fault ban=600
+      redcap-jobs sandbox --fault 504=20%,after,content=record,action=import
+      curl -X POST http://127.0.0.1:8021/sandbox/faults \\
            -H 'Content-Type: application/json' -d '{"name": "504", "times": 3}'
+      curl -X DELETE http://127.0.0.1:8021/sandbox/faults
+      curl -X DELETE http://127.0.0.1:8021/sandbox/bans
     """  # noqa: D301 - click reads the backspace
     import sys
 
@@ -93,14 +153,12 @@ def command(
     from redcap_jobs.render import console_for
 
     try:
+        from redcap_jobs.sandbox import serve
+        from redcap_jobs.sandbox.asked_projects import Asked, add_projects, projects_to_serve
+        from redcap_jobs.sandbox.behaviour import behaviour_of
         from redcap_jobs.sandbox.env_file import write_env_file
-        from redcap_jobs.sandbox.serve import (
-            collect_rarely,
-            projects_to_serve,
-            show_sandbox,
-            super_token,
-            until_told_to_stop,
-        )
+        from redcap_jobs.sandbox.fault_options import fault_of
+        from redcap_jobs.sandbox.keep import Keeper
         from redcap_jobs.sandbox.server import Sandbox
     except ModuleNotFoundError as error:
         raise SetupError(
@@ -108,16 +166,39 @@ def command(
             "type: pip install 'redcap-jobs[sandbox]'"
         ) from error
 
-    projects = projects_to_serve(
-        ismile=study == "ismile", participants=participants, seed=seed, files=files, now=now
-    )
-    token = super_token(super_token_env)
-    if not projects and not token:
-        raise click.UsageError("nothing to serve; name a --project, or leave out --study none")
-    collect_rarely()
-    sandbox = Sandbox(projects, port=port, now=now, super_token=token, public_url=public_url or "")
-    with until_told_to_stop() as told, sandbox:
+    rules = [fault_of(text) for text in faults]
+    behaviour = behaviour_of(behaviours)
+    token = serve.super_token(super_token_env)
+    named = context.get_parameter_source("study") is ParameterSource.COMMANDLINE
+    asked = Asked(study == "ismile", named, participants, seed, files, now)
+    serve.collect_rarely()
+    with ExitStack() as stack:
+        keeper = None if folder is None else stack.enter_context(Keeper(folder))
+        notices = add_projects(asked, keeper) if keeper else []
+        projects = keeper.projects if keeper else projects_to_serve(asked)
+        if not projects and not token:
+            raise click.UsageError("nothing to serve; name a --project, or leave out --study none")
+        serve.loaded()
+        sandbox = Sandbox(
+            projects,
+            port=port,
+            now=now,
+            behaviour=behaviour,
+            super_token=token,
+            public_url=public_url or "",
+            created=keeper.created if keeper else None,
+        )
+        for rule in rules:
+            sandbox.api.faults.switch_on(rule)
+        told = stack.enter_context(serve.until_told_to_stop())
+        stack.enter_context(sandbox)
         if env_file is not None:
             write_env_file(env_file, sandbox.tokens)
-        show_sandbox(sandbox, console_for(terminal=sys.stdout.isatty()), env_file=env_file)
+        serve.show_sandbox(
+            sandbox,
+            console_for(terminal=sys.stdout.isatty()),
+            env_file=env_file,
+            folder=folder,
+            notices=notices,
+        )
         told.wait()

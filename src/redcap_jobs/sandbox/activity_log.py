@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -33,15 +34,21 @@ class Activity:
 
 
 class ActivityLog:
-    """What happened in a project, oldest first; threads may add at once."""
+    """What happened in a project, oldest first; threads may add at once.
+
+    ``added`` is told of each row before it can be read.
+    """
 
     def __init__(self, activities: tuple[Activity, ...] = ()) -> None:
         self._lock = Lock()
         self._activities = list(activities)
+        self.added: Callable[[Activity], None] | None = None
 
     def add(self, activity: Activity) -> None:
         """Note what happened."""
         with self._lock:
+            if self.added is not None:
+                self.added(activity)
             self._activities.append(activity)
 
     def all(self) -> list[Activity]:

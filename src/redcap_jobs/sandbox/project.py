@@ -95,7 +95,10 @@ class SandboxProject:
         repository: Repository | None = None,
         reports: Mapping[int, Report] | None = None,
     ) -> None:
-        """Take on new values; hold ``lock`` from reading the old ones on."""
+        """Take on new values; hold ``lock`` from reading the old ones on.
+
+        If ``changed`` raises, the old values stand.
+        """
         given = {
             "title": title,
             "structure": structure,
@@ -106,11 +109,17 @@ class SandboxProject:
             "reports": reports,
         }
         with self.lock:
+            before = {name: getattr(self, name) for name in given}
             for name, value in given.items():
                 if value is not None:
                     setattr(self, name, value)
-            if self.changed is not None:
-                self.changed(self)
+            try:
+                if self.changed is not None:
+                    self.changed(self)
+            except BaseException:
+                for name, value in before.items():
+                    setattr(self, name, value)
+                raise
 
     def add_user(self, one: User) -> str:
         """Add a user and return a new token of theirs."""

@@ -8,7 +8,6 @@ import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -18,42 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from redcap_jobs.errors import UsageError
-from redcap_jobs.sandbox.ismile import ismile_projects
-from redcap_jobs.sandbox.odm import read_project_xml
-from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.server import Sandbox
-
-FIRST_OWN_PID = 3101
-"""Projects loaded from files are numbered from here."""
-
-
-def projects_to_serve(
-    *, ismile: bool, participants: int, seed: int, files: Sequence[Path], now: datetime | None
-) -> list[SandboxProject]:
-    """Return ISMILE's two copies, and one project per file.
-
-    Raises:
-        UsageError: A file cannot be read.
-        SetupError: A file is no REDCap project.
-
-    """
-    server_time = (now or datetime.now().astimezone()).replace(tzinfo=None)
-    projects = ismile_projects(participants, seed, server_time.date()) if ismile else []
-    for place, path in enumerate(files):
-        projects.append(read_project_xml(path, FIRST_OWN_PID + place, server_time))
-    name_apart(projects)
-    return projects
-
-
-def name_apart(projects: Sequence[SandboxProject]) -> None:
-    """Give projects of one title different variables: the second gets ``_2`` at its end."""
-    taken: set[str] = set()
-    for project in projects:
-        base, number = project.env_name, 1
-        while project.env_name in taken:
-            number += 1
-            project.env_name = f"{base}_{number}"
-        taken.add(project.env_name)
 
 
 def super_token(name: str | None) -> str:
@@ -74,8 +38,21 @@ def super_token(name: str | None) -> str:
     return token
 
 
-def show_sandbox(sandbox: Sandbox, console: Console, *, env_file: Path | None) -> None:
-    """Say where the sandbox listens, what it serves and under which variables."""
+def show_sandbox(
+    sandbox: Sandbox,
+    console: Console,
+    *,
+    env_file: Path | None,
+    folder: Path | None = None,
+    notices: Sequence[str] = (),
+) -> None:
+    """Say where the sandbox listens, what it serves and under which variables.
+
+    ``folder`` is where everything is kept, None for nowhere; ``notices`` is what there is to say
+    about projects that were asked for and are served as they were kept.
+    """
+    for notice in notices:
+        console.print(f"[yellow]{escape(notice)}[/yellow]")
     table = Table(title="Projects", title_justify="left", header_style="bold")
     table.add_column("project_id", justify="right")
     table.add_column("title")
@@ -95,7 +72,13 @@ def show_sandbox(sandbox: Sandbox, console: Console, *, env_file: Path | None) -
     else:
         for name, token in sandbox.tokens.items():
             console.print(f"{name}={token}")
-    console.print("Everything in it is made up or yours; nothing is kept. Stop it with Ctrl-C.")
+    for rule in sandbox.api.faults.rules():
+        struck = (
+            f"{rule.requests} requests a minute" if rule.requests else f"{rule.rate:.0%} of calls"
+        )
+        console.print(f"Fault on: {rule.name}, {struck}")
+    kept = "nothing is kept" if folder is None else f"all of it is kept in {escape(str(folder))}"
+    console.print(f"Everything in it is made up or yours; {kept}. Stop it with Ctrl-C.")
 
 
 def collect_rarely() -> None:
@@ -103,9 +86,13 @@ def collect_rarely() -> None:
 
     Measured on 10,000 records of 200 fields: exports and imports take half the time.
     """
+    gc.set_threshold(100_000, 50, 100)
+
+
+def loaded() -> None:
+    """Take what was loaded out of the search for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 @contextmanager

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Thread
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.api import Api
 from redcap_jobs.sandbox.behaviour import Behaviour
-from redcap_jobs.sandbox.control import control_blueprint
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.project import SandboxProject
-from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
 from redcap_jobs.sandbox.request_log import RequestEntry
-from redcap_jobs.sandbox.stored_files import StoredFile
+from redcap_jobs.sandbox.web import flask_app
 
 LOOPBACK = "127.0.0.1"
-GZIP_FROM_BYTES = 1000
 BACKLOG = 128
-CONTROL_PATH = "/sandbox/"
 SECONDS_TO_STOP = 0.05
 """How often the serving thread looks whether it should end."""
 
@@ -51,10 +47,12 @@ class Sandbox:
         now: An aware instant at which the server's clock stands still; None: the machine's clock.
         behaviour: Switches where recorded servers differ.
         super_token: 64 characters with which projects may be created; '' for none.
-        public_url: Where people reach the server, for survey links to come.
+        public_url: What survey links begin with; '' for this server's own address.
+        created: Told of each project that the super token made, before its token is handed out.
 
     Raises:
-        UsageError: ``host`` is reachable from elsewhere, or the port is taken.
+        UsageError: ``host`` is reachable from elsewhere, the port is taken, or ``public_url`` is
+            no address.
 
     """
 
@@ -68,14 +66,17 @@ class Sandbox:
         behaviour: Behaviour | None = None,
         super_token: str = "",
         public_url: str = "",
+        created: Callable[[SandboxProject], None] | None = None,
     ) -> None:
         refuse_open_address(host)
+        refuse_no_url(public_url)
         self.api = Api(
             list(projects),
             clock_at(now),
             behaviour or Behaviour(),
             super_token=super_token,
             public_url=public_url.rstrip("/"),
+            created=created,
         )
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
@@ -182,6 +183,17 @@ def refuse_open_address(host: str) -> None:
         raise UsageError(f"the sandbox serves a loopback address only, not {host}; use {LOOPBACK}")
 
 
+def refuse_no_url(text: str) -> None:
+    """Refuse what survey links cannot begin with."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and parts.hostname and not parts.query
+    except ValueError:
+        fits = False
+    if text and not fits:
+        raise UsageError(f"{text} is no address; write it as https://redcap.example.org")
+
+
 def bind(host: str, port: int, app: Flask) -> BaseWSGIServer:
     """Return a server bound to the address.
 
@@ -220,75 +232,3 @@ def clock_at(instant: datetime | None) -> Callable[[], datetime]:
         raise UsageError("the sandbox's now needs a time zone, e.g. 2026-11-22T12:00:00-05:00")
     frozen = instant.replace(tzinfo=None)
     return lambda: frozen
-
-
-def flask_app(api: Api) -> Flask:
-    """Return the application: the API, the control pages, and nothing else."""
-    app = Flask("redcap_jobs.sandbox", static_folder=None)
-    app.config["MAX_FORM_MEMORY_SIZE"] = None  # REDCap takes imports of many megabytes
-    app.register_blueprint(control_blueprint(api))
-
-    @app.before_request
-    def refuse_other_hosts() -> Response | None:
-        """Refuse a name that merely resolves to this machine (a web page's DNS trick)."""
-        host = (request.host.rsplit(":", 1)[0]).strip("[]")
-        return (
-            None if host in {"localhost", "::1"} or host.startswith("127.") else http(not_found())
-        )
-
-    @app.before_request
-    def refuse_banned() -> Response | None:
-        """Answer a banned address the same whatever it asks, but for the sandbox's own pages."""
-        if request.path.startswith(CONTROL_PATH):
-            return None
-        reply = api.banned(request.remote_addr or "")
-        return None if reply is None else http(reply)
-
-    @app.post("/api/")
-    @app.post("/api")
-    def api_call() -> Response:
-        files = {
-            name: StoredFile(
-                upload.filename or "", upload.mimetype or "application/octet-stream", upload.read()
-            )
-            for name, upload in request.files.items()
-        }
-        return http(api.reply(request.form.items(multi=True), files))
-
-    @app.get("/api/")
-    @app.get("/api")
-    def api_get() -> Response:
-        return http(not_implemented())
-
-    @app.errorhandler(404)
-    def unknown_address(error: Exception) -> Response:  # noqa: ARG001 - Flask's signature
-        return http(not_found())
-
-    return app
-
-
-def http(reply: Reply) -> Response:
-    """Return the response with REDCap's headers, compressed if the client takes it."""
-    parts, length = whole(reply), None if reply.rest else len(reply.body)
-    packed = length is None or length >= GZIP_FROM_BYTES
-    packed = packed and "gzip" in request.headers.get("Accept-Encoding", "")
-    if packed:
-        parts = gzipped(parts)
-    response = Response(parts if reply.rest else b"".join(parts), reply.status)
-    response.headers["Content-Type"] = reply.content_type
-    response.headers["Expires"] = "0"
-    response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
-    response.headers["Pragma"] = "no-cache"
-    response.headers["X-XSS-Protection"] = "1;  mode=block"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["REDCap-Random-Text"] = secrets.token_hex(16)
-    if packed:
-        response.headers["Content-Encoding"] = "gzip"
-        response.headers["Vary"] = "Accept-Encoding"
-    if reply.cut:
-        all_of_it = response.data
-        response.response = [all_of_it[: len(all_of_it) // 2]]
-        response.headers["Content-Length"] = str(len(all_of_it))
-        response.headers["Connection"] = "close"
-    return response

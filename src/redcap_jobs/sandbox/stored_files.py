@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
@@ -25,17 +25,25 @@ class StoredFile:
 
 
 class FileStore:
-    """The bytes behind the keys. Files are never taken away: a snapshot may still name them."""
+    """The bytes behind the keys. Files are never taken away: a snapshot may still name them.
+
+    ``kept`` is told of each new file before its key is handed out.
+    """
 
     def __init__(self, files: Mapping[str, StoredFile] | None = None) -> None:
         self._lock = Lock()
         self._files = dict(files or {})
+        self.kept: Callable[[StoredFile], None] | None = None
 
     def put(self, file: StoredFile) -> str:
         """Keep a file and return its key."""
+        key = file.key
         with self._lock:
-            self._files[file.key] = file
-        return file.key
+            if key not in self._files:
+                if self.kept is not None:
+                    self.kept(file)
+                self._files[key] = file
+        return key
 
     def get(self, key: str) -> StoredFile:
         """Return the file of a key; LookupError if there is none."""

@@ -1,0 +1,90 @@
+"""The web application: the API, the sandbox's own pages, REDCap's headers."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from redcap_jobs.sandbox.api import Api
+from redcap_jobs.sandbox.control import control_blueprint
+from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
+from redcap_jobs.sandbox.stored_files import StoredFile
+
+GZIP_FROM_BYTES = 1000
+CONTROL_PATH = "/sandbox/"
+
+
+def flask_app(api: Api) -> Flask:
+    """Return the application: the API and surveys, and the control pages to this machine only."""
+    app = Flask("redcap_jobs.sandbox", static_folder=None)
+    app.config["MAX_FORM_MEMORY_SIZE"] = None  # REDCap takes imports of many megabytes
+    app.register_blueprint(control_blueprint(api))
+    public_host = urlsplit(api.public_url).hostname
+
+    @app.before_request
+    def refuse_other_hosts() -> Response | None:
+        """Refuse a name that merely resolves to this machine (a web page's DNS trick)."""
+        host = (request.host.rsplit(":", 1)[0]).strip("[]")
+        if host in {"localhost", "::1"} or host.startswith("127."):
+            return None
+        public = host == public_host and not request.path.startswith(CONTROL_PATH)
+        return None if public else http(not_found())
+
+    @app.before_request
+    def refuse_banned() -> Response | None:
+        """Answer a banned address the same whatever it asks, but for the sandbox's own pages."""
+        if request.path.startswith(CONTROL_PATH):
+            return None
+        reply = api.banned(request.remote_addr or "")
+        return None if reply is None else http(reply)
+
+    @app.post("/api/")
+    @app.post("/api")
+    def api_call() -> Response:
+        files = {
+            name: StoredFile(
+                upload.filename or "", upload.mimetype or "application/octet-stream", upload.read()
+            )
+            for name, upload in request.files.items()
+        }
+        return http(api.reply(request.form.items(multi=True), files))
+
+    @app.get("/api/")
+    @app.get("/api")
+    def api_get() -> Response:
+        return http(not_implemented())
+
+    @app.errorhandler(404)
+    def unknown_address(error: Exception) -> Response:  # noqa: ARG001 - Flask's signature
+        return http(not_found())
+
+    return app
+
+
+def http(reply: Reply) -> Response:
+    """Return the response with REDCap's headers, compressed if the client takes it."""
+    parts, length = whole(reply), None if reply.rest else len(reply.body)
+    packed = length is None or length >= GZIP_FROM_BYTES
+    packed = packed and "gzip" in request.headers.get("Accept-Encoding", "")
+    if packed:
+        parts = gzipped(parts)
+    response = Response(parts if reply.rest else b"".join(parts), reply.status)
+    response.headers["Content-Type"] = reply.content_type
+    response.headers["Expires"] = "0"
+    response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
+    response.headers["Pragma"] = "no-cache"
+    response.headers["X-XSS-Protection"] = "1;  mode=block"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["REDCap-Random-Text"] = secrets.token_hex(16)
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+    if reply.cut:
+        all_of_it = response.data
+        response.response = [all_of_it[: len(all_of_it) // 2]]
+        response.headers["Content-Length"] = str(len(all_of_it))
+        response.headers["Connection"] = "close"
+    return response
