@@ -161,7 +161,7 @@ def test_a_classic_project_has_no_key_columns(classic: Caller) -> None:
 
 
 def test_eav_has_a_line_per_value(longitudinal: Caller) -> None:
-    """Blanks are left out; a ticked option is a line under the base name with its code."""
+    """Blanks are left out; a ticked option has its code; untouched statuses are '0', at the end."""
     rows = longitudinal.export(type="eav", records=["10"], events=["start_arm_1"])
     assert list(rows[0]) == ["record", *KEYS[1:], "field_name", "value"]
     assert [(row["field_name"], row["value"]) for row in rows] == [
@@ -169,7 +169,13 @@ def test_eav_has_a_line_per_value(longitudinal: Caller) -> None:
         ("born", "1990-01-31"),
         ("consent", "-4"),
         ("sex", "1"),
+        ("enrolment_complete", "0"),
+        ("visit_complete", "0"),
     ]
+    gray = longitudinal.export(
+        type="eav", records=["10"], events=["start_arm_1"], exportBlankForGrayFormStatus="1"
+    )
+    assert gray == rows[:4]
 
 
 def test_labels_replace_codes(longitudinal: Caller) -> None:
@@ -250,8 +256,8 @@ def test_headers_can_be_labels(longitudinal: Caller) -> None:
         content="record", format="csv", rawOrLabelHeaders="label", forms=["enrolment"]
     ).text
     assert text.splitlines()[0] == (
-        "Record ID,Event Name,Repeat Instrument,Repeat Instance,Date of birth,"
-        "Consent (choice=Study),Consent (choice=Not asked),Sex,Weight,BMI,Photo,Phone,Complete?"
+        '"Record ID","Event Name","Repeat Instrument","Repeat Instance","Date of birth",'
+        '"Consent (choice=Study)","Consent (choice=Not asked)",Sex,Weight,BMI,Photo,Phone,Complete?'
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -49,11 +48,13 @@ class InPieces(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under column names. Empty, it is an empty body in csv and ``[]`` in json.
+    """Rows under column names. Empty, it is ``[]`` in json and an empty body in csv.
 
     ``rows`` is read once, a hundred rows at a time, and may be a generator: what must be refused
-    is refused before its first row. ``root`` is the outer xml element; ``headers`` replaces the
-    column names in csv only.
+    is refused before its first row. ``root`` is the outer xml element. In csv only: ``headers``
+    replaces the column names, ``header_alone`` shows them even without a row, ``ends_line`` says
+    whether the last line ends, ``quoted`` names columns whose cells always have quotes; recorded
+    servers differ in these from call to call.
     """
 
     columns: Sequence[str]
@@ -61,6 +62,9 @@ class Table:
     root: str = "items"
     headers: Sequence[str] | None = None
     delimiter: str = ","
+    header_alone: bool = False
+    ends_line: bool = True
+    quoted: tuple[str, ...] = ()
 
     def body(self, format_: str) -> tuple[str, str]:
         """Return the table's text and content type."""
@@ -76,20 +80,24 @@ class Table:
         return writers[format_]()
 
     def _csv(self) -> Iterator[str]:
-        head: list[Sequence[str | int]] = [self.headers or self.columns]
+        """Cells are quoted as recorded: with a blank, the delimiter, a quote or a line's end."""
+        special = re.compile(r'[\s"\\' + re.escape(self.delimiter) + "]")
+        always = [self.columns.index(name) for name in self.quoted]
+        head, before = [csv_line(self.headers or self.columns, self.delimiter, special)], ""
         for rows in batches(self.rows):
-            text = io.StringIO()
-            writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
-            writer.writerows(head)
-            writer.writerows(rows)
-            head.clear()
-            yield text.getvalue()
+            lines = [csv_line(row, self.delimiter, special, always) for row in rows]
+            yield before + "\n".join([*head, *lines])
+            head, before = [], "\n"
+        if head and self.header_alone:
+            yield head.pop()
+        if not head and self.ends_line:
+            yield "\n"
 
     def _json(self) -> Iterator[str]:
         columns, before = self.columns, "["
         for rows in batches(self.rows):
             objects = [dict(zip(columns, row, strict=True)) for row in rows]
-            yield before + json.dumps(objects, separators=(",", ":"))[1:-1]
+            yield before + php_json(objects)[1:-1]
             before = ","
         yield "]" if before == "," else "[]"
 
@@ -102,6 +110,28 @@ class Table:
         yield f"</{self.root}>"
 
 
+def csv_line(
+    row: Sequence[str | int], delimiter: str, special: re.Pattern[str], always: Sequence[int] = ()
+) -> str:
+    """Return one line of csv without its end; cells at ``always`` are quoted whatever they hold."""
+    cells = list(map(str, row))
+    written = [quoted(cell) if special.search(cell) else cell for cell in cells]
+    for place in always:
+        written[place] = quoted(cells[place])
+    return delimiter.join(written)
+
+
+def quoted(cell: str) -> str:
+    """Return a csv cell in quotes."""
+    doubled = cell.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def php_json(value: object) -> str:
+    """Return JSON as PHP writes it: no blanks, slashes and other than ASCII letters escaped."""
+    return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
+
+
 def batches(rows: Iterable[Sequence[str | int]]) -> Iterator[list[Sequence[str | int]]]:
     """Yield the rows, :data:`ROWS_AT_ONCE` at a time."""
     rest = iter(rows)
@@ -112,7 +142,7 @@ def batches(rows: Iterable[Sequence[str | int]]) -> Iterator[list[Sequence[str |
 def xml_cell(name: str, value: str | int) -> str:
     """Return one element, its text in CDATA as REDCap sends it."""
     text = str(value).replace("]]>", "]]]]><![CDATA[>")
-    return f"<{name}><![CDATA[{text}]]></{name}>" if text else f"<{name}></{name}>"
+    return f"<{name}><![CDATA[{text}]]></{name}>"
 
 
 @dataclass(frozen=True)
@@ -126,7 +156,7 @@ class OneRow:
         """Return the row's text and content type."""
         if format_ == "json":
             row = dict(zip(self.columns, self.row, strict=True))
-            return json.dumps(row, separators=(",", ":")), CONTENT_TYPES["json"]
+            return php_json(row), CONTENT_TYPES["json"]
         if format_ == "xml":
             cells = "".join(map(xml_cell, self.columns, self.row))
             return f"{XML_HEAD}\n<items>{cells}</items>", CONTENT_TYPES["xml"]
@@ -181,7 +211,7 @@ class Ids:
     def body(self, format_: str) -> tuple[str, str]:
         """Return the list's text and content type."""
         if format_ == "json":
-            return json.dumps(list(self.ids), separators=(",", ":")), CONTENT_TYPES["json"]
+            return php_json(list(self.ids)), CONTENT_TYPES["json"]
         if format_ == "csv":
             return "\n".join(["id", *self.ids]), CONTENT_TYPES["csv"]
         items = "".join(f"<id>{escape(one)}</id>" for one in self.ids)

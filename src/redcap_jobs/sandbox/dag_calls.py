@@ -33,7 +33,8 @@ def export_dags(context: Context) -> Answer:
     rows: list[list[str | int]] = [
         [dag.name, dag.unique_name, dag.group_id] for dag in context.structure.dags
     ]
-    return Table(["data_access_group_name", "unique_group_name", "data_access_group_id"], rows)
+    columns = ["data_access_group_name", "unique_group_name", "data_access_group_id"]
+    return Table(columns, rows, header_alone=True)
 
 
 @noted("Import DAGs (API)")
@@ -157,7 +158,7 @@ def switch_dag(context: Context) -> Answer:
 def export_assignments(context: Context) -> Answer:
     """Answer ``content=userDagMapping``: everybody, without a group too."""
     rows = [[one.username, one.dag] for one in context.project.members.users.values()]
-    return Table(["username", "redcap_data_access_group"], rows)
+    return Table(["username", "redcap_data_access_group"], rows, header_alone=True)
 
 
 @noted("Import User-DAG assignments (API)")

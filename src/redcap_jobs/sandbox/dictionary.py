@@ -41,12 +41,12 @@ def checkbox_column(field: str, code: str) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a flat export: a field, one option of a checkbox, or a form's status."""
+    """One column of a flat export: a field, an option, a form's status or a survey's time stamp."""
 
     name: str
     form: str
     field: str
-    kind: Literal["value", "checkbox", "status", "file"] = "value"
+    kind: Literal["value", "checkbox", "status", "file", "timestamp"] = "value"
     code: str = ""
 
     @property

@@ -13,6 +13,7 @@ KEY_HEADERS = {
     "redcap_repeat_instrument": "Repeat Instrument",
     "redcap_repeat_instance": "Repeat Instance",
     "redcap_data_access_group": "Data Access Group",
+    "redcap_survey_identifier": "Survey Identifier",
 }
 
 
@@ -28,6 +29,9 @@ def header_label(structure: Structure, name: str) -> str:
     """Return the label over one column."""
     if name in KEY_HEADERS:
         return KEY_HEADERS[name]
+    if name not in structure.column_by_name:
+        field = structure.field_by_name.get(name)
+        return field.label if field else "Survey Timestamp"
     column = structure.column_by_name[name]
     if column.kind == "status":
         return "Complete?"
@@ -45,7 +49,10 @@ def label_of_keys(structure: Structure) -> dict[str, str]:
 
 
 def translations(context: Context, columns: Sequence[Column]) -> list[Mapping[str, str]]:
-    """Return per column what a stored code reads as in words."""
+    """Return per column what a stored code reads as in words.
+
+    A missing-data code reads as its label, too: own answer.
+    """
     structure = context.structure
     own_label = context.parameters.flag("exportCheckboxLabel")
     words: list[Mapping[str, str]] = []
@@ -57,8 +64,11 @@ def translations(context: Context, columns: Sequence[Column]) -> list[Mapping[st
             words.append({"1": label, "0": ""})
         elif column.kind == "checkbox":
             words.append({"1": "Checked", "0": "Unchecked"})
+        elif column.kind == "timestamp":
+            words.append({})
         else:
-            words.append(structure.field_by_name[column.field].labels)
+            labels = structure.field_by_name[column.field].labels
+            words.append({**structure.missing_data_codes, **labels})
     return words
 
 

@@ -14,12 +14,11 @@ from xml.sax.saxutils import escape
 
 from redcap_jobs.sandbox.answers import CONTENT_TYPES, XML_HEAD
 from redcap_jobs.sandbox.context import Context
-from redcap_jobs.sandbox.filter_logic import matching_rows
 from redcap_jobs.sandbox.odm_people import report_attributes, role_attributes
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_xml_data import clinical_data
 from redcap_jobs.sandbox.project_xml_dictionary import Shown, dictionary_lines
-from redcap_jobs.sandbox.records_export import ExportRow, select, selected_rows, visible_rows
+from redcap_jobs.sandbox.records_export import ExportRow, rows_asked_for, select
 from redcap_jobs.sandbox.structure import Event, Structure
 from redcap_jobs.sandbox.structure_calls import REDCAP_VERSION
 from redcap_jobs.sandbox.xml_text import element
@@ -50,7 +49,11 @@ class ProjectXml:
 
     def body(self, format_: str) -> tuple[str, str]:
         """Return the text and its content type."""
-        return "".join(self.chunks(format_)), CONTENT_TYPES["xml"]
+        return "".join(self.chunks(format_)), self.content_type(format_)
+
+    def content_type(self, format_: str) -> str:  # noqa: ARG002 - every answer's signature
+        """Return the content type of the text."""
+        return CONTENT_TYPES["xml"]
 
     def chunks(self, format_: str) -> Iterator[str]:  # noqa: ARG002 - every answer's signature
         """Yield the text in pieces."""
@@ -95,16 +98,12 @@ def export_project_xml(context: Context) -> ProjectXml:
         files=parameters.flag("exportFiles"),
         fields=frozenset(wanted) or None,
     )
-    rows = None if parameters.flag("returnMetadataOnly") else tuple(rows_asked_for(context))
+    rows = (
+        None
+        if parameters.flag("returnMetadataOnly")
+        else tuple(rows_asked_for(context, select(context)))
+    )
     return ProjectXml(context.project, shown, rows, context.now)
-
-
-def rows_asked_for(context: Context) -> list[ExportRow]:
-    """Return the stored rows that records, events, date range and filterLogic choose."""
-    rows = list(selected_rows(context, select(context)))
-    if context.parameters.text("filterLogic"):
-        rows = matching_rows(context, rows, list(visible_rows(context)))
-    return rows
 
 
 def study_oid(title: str) -> str:

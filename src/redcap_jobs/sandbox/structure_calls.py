@@ -136,7 +136,12 @@ def metadata_row(one: Field) -> list[str]:
 def instruments(context: Context) -> Answer:
     """Answer ``content=instrument``."""
     rows = [[form.name, form.label] for form in context.structure.forms]
-    return Table(["instrument_name", "instrument_label"], rows)
+    return Table(
+        ["instrument_name", "instrument_label"],
+        rows,
+        header_alone=True,
+        quoted=("instrument_label",),
+    )
 
 
 @noted("Export field names (API)")
@@ -149,7 +154,8 @@ def export_field_names(context: Context) -> Answer:
         for column in context.structure.columns
         if column.kind != "file" and wanted in ("", column.field)
     ]
-    return Table(["original_field_name", "choice_value", "export_field_name"], rows, root="fields")
+    columns = ["original_field_name", "choice_value", "export_field_name"]
+    return Table(columns, rows, root="fields", header_alone=True)
 
 
 def longitudinal_only(context: Context, what: str) -> None:
@@ -173,7 +179,7 @@ def arms(context: Context) -> Answer:
     rows: list[list[str | int]] = [
         [arm.number, arm.name] for arm in context.structure.arms if arm.number in wanted
     ]
-    return Table(["arm_num", "name"], rows, root="arms")
+    return Table(["arm_num", "name"], rows, root="arms", header_alone=True, ends_line=False)
 
 
 @noted("Export events (API)")
@@ -192,7 +198,7 @@ def events(context: Context) -> Answer:
             offsets = [event.day_offset, event.offset_min, event.offset_max] if scheduling else []
             label = event.label
             rows.append([event.name, event.arm, *offsets, event.unique_name, label, event.event_id])
-    return Table(columns, rows, root="events")
+    return Table(columns, rows, root="events", header_alone=True, ends_line=False)
 
 
 @noted("Export instrument-event mappings (API)")
@@ -206,7 +212,8 @@ def form_event_mapping(context: Context) -> Answer:
         if event.arm in wanted
         for form in context.structure.forms_on(event.unique_name)
     ]
-    return Table(["arm_num", "unique_event_name", "form"], rows)
+    columns = ["arm_num", "unique_event_name", "form"]
+    return Table(columns, rows, header_alone=True, ends_line=False)
 
 
 @noted("Export repeating instruments and events (API)")
