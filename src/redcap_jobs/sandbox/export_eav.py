@@ -39,7 +39,7 @@ def eav_lines(
     dag_names = {dag.unique_name: dag.name for dag in structure.dags} if in_labels else {}
     with_gray = not parameters.flag("exportBlankForGrayFormStatus")
     statuses = [column for column in selection.columns if column.kind == "status"]
-    by_name = {column.name: column for column in selection.columns}
+    columns = [column for column in selection.columns if column.field != id_field]
     show = Shown(context, in_labels=in_labels)
     for row in rows:
         head: list[str | int] = [row.record, *key_cells(structure, row.key, labels=key_labels)]
@@ -48,10 +48,11 @@ def eav_lines(
         if selection.with_dag and row.dag:
             yield [*head, "redcap_data_access_group", dag_names.get(row.dag, row.dag)]
         living = structure.forms_on_row(row.key.event, row.key.instrument)
-        for name in sorted(by_name.keys() & row.stored.keys(), key=show.order):
-            column = by_name[name]
-            if column.form in living:
-                yield [*head, column.field, show.value(column, row.stored[name])]
+        get = row.stored.get
+        for column in columns:
+            value = get(column.name)
+            if value and column.form in living:
+                yield [*head, column.field, show.value(column, value)]
         if with_gray:
             for column in statuses:
                 if column.form in living and column.name not in row.stored:
@@ -65,11 +66,6 @@ class Shown:
         self._structure = context.structure
         self._in_labels = in_labels
         self._decimal = context.parameters.text("decimalCharacter")
-        self._order = {column.name: place for place, column in enumerate(context.structure.columns)}
-
-    def order(self, name: str) -> int:
-        """Return a column's place in the dictionary; time stamps stand before everything."""
-        return self._order.get(name, -1)
 
     def value(self, column: Column, value: str) -> str:
         """Return a stored value as the export shows it."""
