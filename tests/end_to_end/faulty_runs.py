@@ -275,11 +275,15 @@ def tried(bench: Bench, case: Case, fault: str, rate: float, seed: int) -> Tried
 
 def table(seeds: int, participants: int = 60) -> Iterator[str]:
     """Yield the lines of the table of faults and rates, over so many seeds and both cases."""
-    yield "| Fault | Rate | Runs | " + " | ".join(VERDICTS) + " | Calls struck | Requests |"
-    yield "|---|---|---|" + "---|" * (len(VERDICTS) + 2)
+    last = ("half-written records", "calls struck", "requests a run", "most in a minute")
+    yield "| " + " | ".join(["fault", "rate", "runs", *VERDICTS, *last]) + " |"
+    yield "|---|---|---|" + "---|" * (len(VERDICTS) + len(last))
     with tempfile.TemporaryDirectory() as folder, new_bench(Path(folder), participants) as bench:
         both = cases(bench)
-        plain = [len(case.right.requests) for case in both]
+        plain = sum(len(case.right.requests) for case in both) / len(both)
+        cells = ["none", "0%", str(len(both)), str(len(both)), *["0"] * 5, f"{plain:.0f}"]
+        cells += [f"{max(case.right.most_in_a_minute for case in both)} of {PER_MINUTE}"]
+        yield "| " + " | ".join(cells) + " |"
         for fault in RATED:
             for rate in RATES:
                 all_tried = [
@@ -290,7 +294,9 @@ def table(seeds: int, participants: int = 60) -> Iterator[str]:
                 asked = sum(len(one.ended.requests) for one in all_tried) / len(all_tried)
                 cells = [fault, f"{rate:.0%}", str(len(all_tried))]
                 cells += [str(counted[verdict]) for verdict in VERDICTS]
-                cells += [str(struck), f"{asked:.0f} a run (undisturbed {plain[0]} and {plain[1]})"]
+                cells += [str(sum(len(one.half_written) for one in all_tried))]
+                most = max(one.ended.most_in_a_minute for one in all_tried)
+                cells += [str(struck), f"{asked:.0f}", f"{most} of {PER_MINUTE}"]
                 yield "| " + " | ".join(cells) + " |"
 
 
