@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields, replace
 
 from flask import Blueprint, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox import control_locks, control_users
@@ -70,6 +70,7 @@ def control_blueprint(api: Api) -> Blueprint:
     def mistaken(error: UsageError) -> tuple[Response, int]:
         return jsonify({"error": str(error), "example": example(request.url)}), 400
 
+    @control.errorhandler(NotFound)
     @control.errorhandler(HTTPException)
     def no_such_address(error: HTTPException) -> tuple[Response, int]:
         index = f"{request.host_url}sandbox/"
