@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 
 from redcap_jobs.sandbox.api import Api
 from redcap_jobs.sandbox.control import control_blueprint
+from redcap_jobs.sandbox.posted_forms import posted_pairs
 from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
 from redcap_jobs.sandbox.stored_files import StoredFile
 
@@ -43,13 +44,14 @@ def flask_app(api: Api) -> Flask:
     @app.post("/api/")
     @app.post("/api")
     def api_call() -> Response:
+        pairs = list(posted_pairs(request))
         files = {
             name: StoredFile(
                 upload.filename or "", upload.mimetype or "application/octet-stream", upload.read()
             )
             for name, upload in request.files.items()
         }
-        return http(api.reply(request.form.items(multi=True), files))
+        return http(api.reply(pairs, files))
 
     @app.get("/api/")
     @app.get("/api")
