@@ -23,6 +23,10 @@ from redcap_jobs.sandbox.stored_files import StoredFile
 __all__ = ["Api", "Behaviour"]
 
 
+ANSWERED_IN_FORMAT = frozenset({"export", "list", "createFolder"})
+"""Actions whose answer follows ``format``; that of the others follows ``returnFormat``."""
+
+
 @dataclass
 class Api:
     """All projects of one server, behind the one address that every call goes to.
@@ -117,7 +121,7 @@ class Api:
                         counts,
                     )
                 )
-            exported = entry.action == "export"
+            exported = entry.action in ANSWERED_IN_FORMAT
             format_ = parameters.format if exported else parameters.return_format
             reply = written(answer, format_, counts, fault)
         except Refusal as refusal:

@@ -8,6 +8,8 @@ from datetime import date
 
 from redcap_jobs.sandbox import (
     dag_calls,
+    file_calls,
+    log_calls,
     metadata_import,
     people_calls,
     project_settings,
@@ -15,6 +17,8 @@ from redcap_jobs.sandbox import (
     records_delete,
     records_export,
     records_import,
+    report_calls,
+    repository_calls,
     role_calls,
     structure_calls,
     structure_import,
@@ -38,6 +42,7 @@ from redcap_jobs.sandbox.rights import (
 
 NO_CONTENT = 'The value of the parameter "content" is not valid'
 NOT_IMPLEMENTED = "The requested method is not implemented."
+REPOSITORY = "file_repository"
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,18 @@ CALLS: dict[tuple[str, str], Call] = {
     ("record", "export"): Call(records_export.export_records),
     ("record", "import"): Call(records_import.import_records, (IMPORT,)),
     ("record", "delete"): Call(records_delete.delete_records, ("record_delete",)),
+}
+CALLS |= {
+    ("file", "export"): Call(file_calls.export_file),
+    ("file", "import"): Call(file_calls.import_file, (IMPORT,)),
+    ("file", "delete"): Call(file_calls.delete_file, (IMPORT,)),
+    ("fileRepository", "createFolder"): Call(repository_calls.create_folder, (IMPORT, REPOSITORY)),
+    ("fileRepository", "list"): Call(repository_calls.list_folder, (EXPORT, REPOSITORY)),
+    ("fileRepository", "export"): Call(repository_calls.export_document, (EXPORT, REPOSITORY)),
+    ("fileRepository", "import"): Call(repository_calls.import_document, (IMPORT, REPOSITORY)),
+    ("fileRepository", "delete"): Call(repository_calls.delete_document, (IMPORT, REPOSITORY)),
+    ("log", "export"): Call(log_calls.export_log, (EXPORT, "logging")),
+    ("report", "export"): Call(report_calls.export_report, (EXPORT, "reports")),
 }
 CONTENTS = frozenset(content for content, _ in CALLS)
 

@@ -30,8 +30,12 @@ def delete_records(context: Context) -> Answer:
                 "One or more of the records provided cannot be deleted because they do not exist "
                 f"in the project. The following records do not exist: {', '.join(unknown)}",
             )
+        groups = {name: draft.dag(name) for name in names}
         for name in names:
             delete_parts(draft, name, parameters, context.structure)
+    for name in names:
+        details = f"{context.structure.record_id_field} = '{name}'"
+        context.note("record_delete", f"Delete record (API) {name}", details, name, groups[name])
     context.counts.rows = len(names)
     return Plain(str(len(names)))
 

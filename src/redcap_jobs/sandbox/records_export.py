@@ -37,7 +37,11 @@ def export_records(context: Context) -> Answer:
     """Answer ``content=record`` without data: flat, or EAV with ``type=eav``."""
     selection = select(context)
     rows = rows_asked_for(context, selection)
-    writer = eav_table if context.parameters.text("type") == "eav" else flat_table
+    parameters = context.parameters
+    label = parameters.text("rawOrLabel", "raw")
+    details = f"export_format: {parameters.format.upper()}, rawOrLabel: {label}"
+    context.note("export", "Data export (API)", details)
+    writer = eav_table if parameters.text("type") == "eav" else flat_table
     return writer(context, selection, rows)
 
 

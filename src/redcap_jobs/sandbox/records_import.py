@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from redcap_jobs.sandbox.activity_log import Kind
 from redcap_jobs.sandbox.answers import Answer, Count, Ids, Plain, Success
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.import_checks import Line, RefusedValue, RowChecks
@@ -21,6 +23,15 @@ from redcap_jobs.sandbox.structure import Structure
 from redcap_jobs.sandbox.structure_calls import next_number
 
 DAG_FORBIDDEN = "Illegal use of 'redcap_data_access_group' field!"
+
+
+class Stored(NamedTuple):
+    """What became of one row: whether its record is new, and which cells changed to what."""
+
+    record: str
+    dag: str
+    new: bool
+    changed: dict[str, str]
 
 
 def import_records(context: Context) -> Answer:
@@ -44,8 +55,8 @@ def import_records(context: Context) -> Answer:
         checked = RowChecks(context, draft).check(rows)
         if checked.refused:
             raise Refusal(400, refusal_text(checked.refused))
-        for line in checked.lines:
-            store_line(draft, line, context)
+        changes = [store_line(draft, line, context) for line in checked.lines]
+    note_changes(context, changes)
     context.counts.rows = len(rows)
     context.counts.cells = sum(len(line.cells) for line in checked.lines)
     return import_answer(context, checked.lines, renamed)
@@ -103,10 +114,11 @@ def refusal_text(refused: Iterable[RefusedValue]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def store_line(draft: Draft, line: Line, context: Context) -> None:
-    """Store one checked row; a row with nothing to say in it leaves no trace (as recorded).
+def store_line(draft: Draft, line: Line, context: Context) -> Stored:
+    """Store one checked row and return what changed.
 
-    A new record of a classic project may consist of its name alone; that is this sandbox's answer.
+    A row that says nothing new leaves no trace (as recorded). A new record may consist of its name
+    and an instance (PyCap's doctests), or of its name in a classic project (own answer).
     """
     new = not draft.exists(line.record)
     held = draft.rows(line.record).get(line.key, {})
@@ -115,7 +127,8 @@ def store_line(draft: Draft, line: Line, context: Context) -> None:
         for name, value in line.cells.items()
         if held.get(name, "") != as_stored(value, name, context.structure)
     }
-    if changed or (new and not context.structure.is_longitudinal):
+    bare = new and (line.key.instance > 0 or not context.structure.is_longitudinal)
+    if changed or bare:
         row = draft.row(line.record, line.key)
         for name, value in changed.items():
             stored = as_stored(value, name, context.structure)
@@ -124,11 +137,33 @@ def store_line(draft: Draft, line: Line, context: Context) -> None:
             else:
                 row.pop(name, None)
     if not draft.exists(line.record):
-        return
+        return Stored(line.record, "", new=False, changed={})
     if new and context.user.dag:
         draft.set_dag(line.record, context.user.dag)
     if line.dag is not None and draft.dag(line.record) != line.dag:
+        changed[DAG_COLUMN] = line.dag
         draft.set_dag(line.record, line.dag)
+    return Stored(line.record, draft.dag(line.record), new, changed)
+
+
+def note_changes(context: Context, changes: Iterable[Stored]) -> None:
+    """Write a row per record into the project's log; unchanged data leave none (REDCapR #515)."""
+    by_record: dict[str, list[Stored]] = {}
+    for one in changes:
+        if one.new or one.changed:
+            by_record.setdefault(one.record, []).append(one)
+    for record, several in by_record.items():
+        new = several[0].new
+        details = ", ".join(
+            f"{name} = '{value}'" for one in several for name, value in one.changed.items()
+        )
+        if new:
+            details = ", ".join(
+                filter(None, [f"{context.structure.record_id_field} = '{record}'", details])
+            )
+        action = "Create record (API)" if new else "Update record (API)"
+        kind: Kind = "record_add" if new else "record_edit"
+        context.note(kind, f"{action} {record}", details, record, several[-1].dag)
 
 
 def as_stored(value: str, name: str, structure: Structure) -> str:

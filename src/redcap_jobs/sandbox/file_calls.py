@@ -1,0 +1,95 @@
+"""Files of file fields: ``content=file`` with export, import and delete.
+
+Recorded: the texts for a field that is no file field and for nothing there to be deleted or
+downloaded (clients compare with them; their status 400 is our own), an empty body on success, and
+the name in the content type of an export.
+"""
+
+from __future__ import annotations
+
+from redcap_jobs.sandbox.answers import Answer, FileAnswer, Plain
+from redcap_jobs.sandbox.call_places import existing_record, form_place
+from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.dictionary import Field
+from redcap_jobs.sandbox.parameters import Refusal
+from redcap_jobs.sandbox.rights import editable, exportable
+from redcap_jobs.sandbox.store import Draft, RowKey
+from redcap_jobs.sandbox.stored_files import StoredFile
+
+NO_FILE_FIELD = "The field '{}' does not exist or is not a 'file' field"
+NOTHING_TO_DOWNLOAD = "There is no file to download for this record"
+NOTHING_TO_DELETE = "There is no file to delete for this record"
+NO_UPLOAD = "No valid file was uploaded"
+LOCKED = (
+    "This field is located on a form that is locked. You must first unlock this form for this "
+    "record."
+)
+READ_ONLY = "You do not have edit rights to the instrument of the field '{}'"
+"""The last and NO_UPLOAD are own answers; LOCKED is recorded for record imports."""
+
+
+def file_field(context: Context) -> Field:
+    """Return the file field named by ``field``; Refusal if it is none."""
+    name = context.parameters.text("field")
+    field = context.structure.field_by_name.get(name)
+    if field is None or field.type != "file":
+        raise Refusal(400, NO_FILE_FIELD.format(name))
+    return field
+
+
+def export_file(context: Context) -> Answer:
+    """Answer an export: the bytes, under the name the file was uploaded with."""
+    field = file_field(context)
+    name, key = existing_record(context), form_place(context, field.form)
+    row = context.project.store.current.records[name].rows.get(key, {})
+    allowed = all(exportable(context, column) for column in field.columns)
+    try:
+        file = context.project.files.get(row[field.name] if allowed else "")
+    except LookupError:
+        raise Refusal(400, NOTHING_TO_DOWNLOAD) from None
+    context.note("export", f"Download file (API) {name}", f"{field.name}", name)
+    return FileAnswer(file)
+
+
+def import_file(context: Context) -> Answer:
+    """Answer an upload: it takes the place of what was there."""
+    field = file_field(context)
+    upload = context.parameters.files.get("file")
+    if upload is None:
+        raise Refusal(400, NO_UPLOAD)
+    file = StoredFile(upload.name or "file", upload.mime, upload.content)
+    with context.project.store.writing(context.now) as draft:
+        name, key = place_to_write(context, field, draft)
+        draft.row(name, key)[field.name] = context.project.files.put(file)
+    context.note(
+        "record_edit", f"Update record (API) {name}", f"{field.name} = '{file.name}'", name
+    )
+    return Plain("")
+
+
+def delete_file(context: Context) -> Answer:
+    """Answer a deletion; Refusal if nothing is there."""
+    field = file_field(context)
+    with context.project.store.writing(context.now) as draft:
+        name, key = place_to_write(context, field, draft)
+        if not draft.rows(name).get(key, {}).get(field.name):
+            raise Refusal(400, NOTHING_TO_DELETE)
+        del draft.row(name, key)[field.name]
+    context.note("record_edit", f"Update record (API) {name}", f"{field.name} = ''", name)
+    return Plain("")
+
+
+def place_to_write(context: Context, field: Field, draft: Draft) -> tuple[str, RowKey]:
+    """Return record and row that may be changed.
+
+    Raises:
+        Refusal: There is no such record or event, or the form is locked or not the user's to edit.
+
+    """
+    name, key = existing_record(context), form_place(context, field.form)
+    if not editable(context, field.form):
+        raise Refusal(403, READ_ONLY.format(field.name))
+    locks = draft.locks(name)
+    if (key, field.form) in locks or any(form == "" for _, form in locks):
+        raise Refusal(400, LOCKED)
+    return name, key

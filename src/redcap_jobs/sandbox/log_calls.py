@@ -1,0 +1,74 @@
+"""``content=log``: the project's own log, newest first, filtered as the API help says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from redcap_jobs.sandbox.activity_log import Activity
+from redcap_jobs.sandbox.answers import Answer, Table
+from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.parameters import Refusal
+
+COLUMNS = ["timestamp", "username", "action", "details", "record"]
+KINDS = {
+    "export": {"export"},
+    "manage": {"manage"},
+    "user": {"user"},
+    "record": {"record_add", "record_edit", "record_delete"},
+    "record_add": {"record_add"},
+    "record_edit": {"record_edit"},
+    "record_delete": {"record_delete"},
+    "lock_record": {"lock_record"},
+    "page_view": {"page_view"},
+}
+"""``logtype`` → kinds of rows."""
+BAD_TYPE = 'The value of the parameter "logtype" is not valid'
+BAD_TIME = 'The value of the parameter "{}" must be in YYYY-MM-DD HH:MM format'
+"""Own answers."""
+
+
+def export_log(context: Context) -> Answer:
+    """Answer with the rows, then note that they were read."""
+    keep = filters(context)
+    rows = [
+        [one.at.strftime("%Y-%m-%d %H:%M"), one.username, one.action, one.details, one.record]
+        for one in reversed(context.project.log.all())
+        if all(test(one) for test in keep)
+    ]
+    context.note("manage", "Manage/Design ", "Export Logging (API)")
+    return Table(COLUMNS, rows)
+
+
+def filters(context: Context) -> list[Callable[[Activity], bool]]:
+    """Return the tests that a row must pass; a user in a group sees its records' rows only."""
+    text = context.parameters.text
+    tests: list[Callable[[Activity], bool]] = []
+    if kind := text("logtype"):
+        if kind not in KINDS:
+            raise Refusal(400, BAD_TYPE)
+        tests.append(lambda one: one.kind in KINDS[kind])
+    if user := text("user"):
+        tests.append(lambda one: one.username == user)
+    if record := text("record"):
+        tests.append(lambda one: one.record == record)
+    if dag := text("dag") or context.user.dag:
+        tests.append(lambda one: one.dag == dag)
+    if begin := server_time(context, "beginTime"):
+        tests.append(lambda one: one.at >= begin)
+    if end := server_time(context, "endTime"):
+        tests.append(lambda one: one.at <= end)
+    return tests
+
+
+def server_time(context: Context, name: str) -> datetime | None:
+    """Return a time of the server's clock, with or without seconds; None if it is not given."""
+    text = context.parameters.text(name)
+    if not text:
+        return None
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"):
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 - the server's own time
+        except ValueError:
+            continue
+    raise Refusal(400, BAD_TIME.format(name))
