@@ -11,6 +11,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+from xml.parsers.expat import XMLParserType
 
 import defusedxml.ElementTree as SafeTree
 from defusedxml.common import DefusedXmlException
@@ -59,6 +60,7 @@ def project_from_xml(text: bytes, pid: int, now: datetime, where: str) -> Sandbo
     """
     target = ProjectTarget(pid, now, where)
     parser = SafeTree.DefusedXMLParser(target=target)
+    straight_to(target, parser.parser)
     try:
         parser.feed(well_formed(text))
         parser.close()
@@ -70,6 +72,14 @@ def project_from_xml(text: bytes, pid: int, now: datetime, where: str) -> Sandbo
             "REDCap again"
         ) from None
     return target.project()
+
+
+def straight_to(target: ProjectTarget, parser: XMLParserType) -> None:
+    """Let expat call the target itself: the library's step in between takes longer than both."""
+    parser.ordered_attributes = False
+    parser.StartElementHandler = target.start
+    parser.EndElementHandler = target.end
+    parser.CharacterDataHandler = target.data
 
 
 def well_formed(text: bytes) -> bytes:

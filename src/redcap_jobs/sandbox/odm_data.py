@@ -34,8 +34,10 @@ class DataReader:
         self._text: list[str] = []
         columns = structure.columns
         self._ticks = {column.name for column in columns if column.kind == "checkbox"}
-        self._known = {column.name for column in columns} - {structure.record_id_field}
-        self._known |= {IDENTIFIER} | {f"{form.name}_timestamp" for form in structure.forms}
+        known = {column.name for column in columns} - {structure.record_id_field}
+        known |= {IDENTIFIER} | {f"{form.name}_timestamp" for form in structure.forms}
+        self._known = {name: name for name in known}
+        """Name → the one copy of it that all rows share."""
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Take an element's beginning, values apart."""
@@ -87,9 +89,10 @@ class DataReader:
 
     def value(self, name: str, value: str) -> None:
         """Take one value of the form that is open."""
-        if name in self._known:
+        known = self._known.get(name)
+        if known is not None:
             if value and (value != "0" or name not in self._ticks):
-                self._row[name] = value
+                self._row[known] = value
         elif name == GROUP:
             self._dags[self._record] = value
 
