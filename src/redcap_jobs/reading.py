@@ -79,7 +79,7 @@ def read_roster(study: Study, name: str, client: RedcapClient, project: Project)
     from redcap_jobs.redcap.errors import RequestRefused, TokenRefused
 
     try:
-        roster = client.roster(project.record_id_field, with_dag=True)
+        roster = roster_with_events(client, project, with_dag=True)
         group = study.redcap.projects[name].data_access_group
         if group is not None:  # REDCap does not name the one group that its user can see
             roster["dag"] = roster["dag"].mask(roster["dag"] == "", group)
@@ -95,7 +95,26 @@ def read_roster(study: Study, name: str, client: RedcapClient, project: Project)
                 f"{name}: the token's user may not see data access groups, by which the study "
                 "file's [sites] are told apart; give the user the right, or remove [sites]",
             ) from error
-        return client.roster(project.record_id_field)
+        return roster_with_events(client, project, with_dag=False)
+
+
+def roster_with_events(client: RedcapClient, project: Project, *, with_dag: bool) -> pd.DataFrame:
+    """Read the roster; in a longitudinal project every row has its event, or none is believed.
+
+    REDCap leaves out the events where the record ID field is not asked for: then another field was
+    taken for it, because the data dictionary that came lacked its first row.
+    """
+    from redcap_jobs.redcap.errors import UnusableAnswer
+
+    roster = client.roster(project.record_id_field, with_dag=with_dag)
+    if project.is_longitudinal and (roster["event"] == "").any():
+        raise UnusableAnswer(
+            f"rows came without their events: {project.record_id_field} is not the record ID "
+            "field; the data dictionary that came before lacked its first row, start it again",
+            label=client.label,
+            content="record",
+        )
+    return roster
 
 
 def check_dictionary(study: Study, project: Project, *, outputs: bool) -> None:

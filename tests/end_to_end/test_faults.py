@@ -27,6 +27,8 @@ from faulty_runs import (
 from study_home import DEV, NOW, Home
 
 from redcap_jobs.errors import ExitCode
+from redcap_jobs.redcap.client import RedcapClient
+from redcap_jobs.redcap.project import Field
 from redcap_jobs.sandbox.bans import Bans
 from redcap_jobs.sandbox.faults import FaultBoard
 
@@ -181,3 +183,32 @@ def test_a_ban_at_the_command_line(home: Home) -> None:
         assert done.code == ExitCode.PARTLY_FAILED
         assert "not asked, because of a ban" in done.err + done.out
     assert sum(home.calls().values()) == 0
+
+
+@pytest.mark.parametrize("lost", ["record_id", "consent"])
+def test_a_dictionary_without_its_first_row_takes_no_other_field_for_the_record_id(
+    lost: str, bench: Bench, both: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record ID field is the first of the dictionary: without that row rows have no events,
+    and the run says so; without another field that is needed the dictionary is read again."""
+    case = both[0]
+    bench.reset(case.start)
+    whole = RedcapClient.metadata
+    shortened: list[Field] = []
+
+    def short(self: RedcapClient) -> dict[str, Field]:
+        fields = whole(self)
+        if not shortened:
+            shortened.append(fields.pop(lost))
+        return fields
+
+    monkeypatch.setattr(RedcapClient, "metadata", short)
+    ended = bench.once(case.start)
+    assert shortened
+    if lost == "consent":
+        assert ended.same(case.right)
+        return
+    assert ended.failed
+    assert "is not the record ID field" in ended.outcome.message
+    assert ended.data.digest() == case.start.data.digest()
+    assert bench.once(case.start).same(case.right)

@@ -564,3 +564,19 @@ def test_a_backslash_is_seen_across_chunks(chunks: list[bytes], *, ambiguous: bo
     assert b"".join(watched) == b"".join(chunks)
     assert watched.ambiguous is ambiguous
     assert watched.last == b"".join(chunks)[-1:]
+
+
+@responses.activate
+def test_rows_without_a_record_are_no_answer() -> None:
+    """A blank record ID means that another field was taken for it."""
+    answer_always((200, CSV, "born,name\n1990-01-31,x\n,y\n"))
+    with pytest.raises(UnusableAnswer, match="born is not the record ID field"):
+        new_client().export_rows(["name"], record_id_field="born")
+
+
+@responses.activate
+def test_a_roster_whose_rows_cannot_be_told_apart_is_none() -> None:
+    """Two rows of the same keys: what was taken for the record ID field is another one."""
+    answer_always((200, CSV, "sex\n1\n2\n1\n"))
+    with pytest.raises(UnusableAnswer, match="sex is not the record ID field"):
+        new_client().roster("sex")

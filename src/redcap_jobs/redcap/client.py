@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from redcap_jobs.plan import KEYS
 from redcap_jobs.redcap.answers import Answer, read_json
+from redcap_jobs.redcap.errors import UnusableAnswer
 from redcap_jobs.redcap.export_form import LineBreaks
 from redcap_jobs.redcap.exports import RECORDS_PER_BATCH, Export, Exporter
 from redcap_jobs.redcap.files import Files, RedcapFile, place_of
@@ -152,9 +154,16 @@ class RedcapClient:
         """Return which rows there are: ``record, event, dag``, one row per record and event.
 
         ``dag`` is the group's unique name; '' without one, without ``with_dag``, and where the
-        token's user is in a group.
+        token's user is in a group. Raises UnusableAnswer where rows cannot be told apart.
         """
         rows = self.export_rows([], record_id_field=record_id_field, with_dag=with_dag)
+        if rows.duplicated(KEYS).any():
+            raise UnusableAnswer(
+                f"several rows have the same keys: {record_id_field} is not the record ID field, or "
+                "the data dictionary that came before lacked its first row",
+                label=self.label,
+                content="record",
+            )
         if not with_dag:
             rows["dag"] = ""
         distinct: pd.DataFrame = rows[["record", "event", "dag"]].drop_duplicates(

@@ -106,6 +106,12 @@ class Export:
             raise answer.call.overloaded("an empty answer came where rows must be")
         if exported is None:
             return blank_rows(self.fields, with_dag=self.with_dag)
+        if (exported[self.record_id_field] == "").any():
+            raise answer.call.unusable(
+                f"rows came without a record: {self.record_id_field} is not the record ID field, "
+                "or the data dictionary that came before lacked its first row",
+                transient=False,
+            )
         return rows_frame(exported, self.record_id_field, self.fields, with_dag=self.with_dag)
 
     def _columns(self, answer: Answer, breaks: LineBreaks) -> pd.DataFrame | None:

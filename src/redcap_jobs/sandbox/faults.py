@@ -72,6 +72,9 @@ class FaultRule:
     ``content`` and ``action`` confine it ('' for all). ``after`` lets the call take effect first,
     so that only the answer is lost. ``seconds`` is how slow ``slow`` is.
 
+    ``tenth`` is which of ten rows ``missing-rows`` leaves out; the board draws it anew for each
+    call, since rows that are lost by accident are not the same ones twice.
+
     ``ban`` has no rate: it strikes, for good, an address that sends more than ``requests`` within
     a minute, see :class:`~redcap_jobs.sandbox.bans.Bans`.
     """
@@ -84,6 +87,7 @@ class FaultRule:
     after: bool = False
     seconds: float = 1.0
     requests: int = 0
+    tenth: int = 9
 
     def __post_init__(self) -> None:
         if self.name not in FAULTS:
@@ -146,9 +150,13 @@ class FaultBoard:
                     continue
                 if rule.times is None:
                     if self._random.random() < rule.rate:
-                        return rule
+                        return self._drawn(rule)
                 elif rule.times > 0:
                     self._rules[place] = replace(rule, times=rule.times - 1)
-                    return rule
+                    return self._drawn(rule)
             self._rules = [rule for rule in self._rules if rule.times is None or rule.times > 0]
             return None
+
+    def _drawn(self, rule: FaultRule) -> FaultRule:
+        rows = rule.name == "missing-rows"
+        return replace(rule, tenth=self._random.randrange(10)) if rows else rule

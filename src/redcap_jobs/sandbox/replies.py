@@ -44,7 +44,9 @@ def written(answer: Answer, format_: str, counts: Counts, fault: FaultRule | Non
 
     """
     if isinstance(answer, Table):
-        rows = without_every_tenth(answer.rows) if strikes(fault, "missing-rows") else answer.rows
+        rows = answer.rows
+        if fault and strikes(fault, "missing-rows"):
+            rows = without_one_in_ten(rows, fault.tenth)
         answer = replace(answer, rows=counted(rows, len(answer.columns), counts))
     if not hasattr(answer, "chunks"):
         body, content_type = answer.body(format_)
@@ -106,12 +108,14 @@ def counted(rows: Iterable[Row], columns: int, counts: Counts) -> Iterator[Row]:
         yield row
 
 
-def without_every_tenth(rows: Iterable[Row]) -> Iterator[Row]:
-    """Leave out every tenth row, or the last one where there are fewer than ten."""
+def without_one_in_ten(rows: Iterable[Row], tenth: int) -> Iterator[Row]:
+    """Leave out one of each ten rows, by its place; the last of the first ones if there are fewer."""
     rest = iter(rows)
-    yield from list(islice(rest, 10))[:-1]
+    first = list(islice(rest, 10))
+    lost = min(tenth, len(first) - 1)
+    yield from (row for place, row in enumerate(first) if place != lost)
     while ten := list(islice(rest, 10)):
-        yield from ten[:9]
+        yield from (row for place, row in enumerate(ten) if place != tenth)
 
 
 def ended_by(parts: Iterable[bytes], told: Callable[[], None]) -> Iterator[bytes]:
