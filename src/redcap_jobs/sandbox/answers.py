@@ -115,9 +115,11 @@ def csv_line(
 ) -> str:
     """Return one line of csv without its end; cells at ``always`` are quoted whatever they hold."""
     cells = list(map(str, row))
-    written = [quoted(cell) if special.search(cell) else cell for cell in cells]
+    written, search = cells, special.search
+    if search("".join(cells)):  # many lines have nothing to quote, which one search tells
+        written = [quoted(cell) if search(cell) else cell for cell in cells]
     for place in always:
-        written[place] = quoted(cells[place])
+        written[place] = quoted(str(row[place]))
     return delimiter.join(written)
 
 

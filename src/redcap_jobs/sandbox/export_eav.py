@@ -7,7 +7,7 @@ a file is a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from redcap_jobs.sandbox.answers import Table
 from redcap_jobs.sandbox.context import Context
@@ -16,6 +16,9 @@ from redcap_jobs.sandbox.export_columns import Selection
 from redcap_jobs.sandbox.export_flat import delimiter_of, is_number
 from redcap_jobs.sandbox.export_labels import eav_label, label_of_keys
 from redcap_jobs.sandbox.export_rows import ExportRow, key_cells, key_columns
+
+KEY_LENGTH = 32
+HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 def eav_table(context: Context, selection: Selection, rows: Iterable[ExportRow]) -> Table:
@@ -38,48 +41,55 @@ def eav_lines(
     key_labels = label_of_keys(structure) if in_labels else None
     dag_names = {dag.unique_name: dag.name for dag in structure.dags} if in_labels else {}
     with_gray = not parameters.flag("exportBlankForGrayFormStatus")
-    statuses = [column for column in selection.columns if column.kind == "status"]
     columns = [column for column in selection.columns if column.field != id_field]
-    show = Shown(context, in_labels=in_labels)
+    shown = [(column, way_of(context, column, in_labels=in_labels)) for column in columns]
+    living: dict[tuple[str, str], list[tuple[Column, Way | None]]] = {}
     for row in rows:
+        place = row.key[:2]
+        if place not in living:
+            forms = structure.forms_on_row(*place)
+            living[place] = [(column, way) for column, way in shown if column.form in forms]
         head: list[str | int] = [row.record, *key_cells(structure, row.key, labels=key_labels)]
         if selection.with_keys and not row.key.instrument:
             yield [*head, id_field, row.record]
         if selection.with_dag and row.dag:
             yield [*head, "redcap_data_access_group", dag_names.get(row.dag, row.dag)]
-        living = structure.forms_on_row(row.key.event, row.key.instrument)
         get = row.stored.get
-        for column in columns:
+        for column, way in living[place]:
             value = get(column.name)
-            if value and column.form in living:
-                yield [*head, column.field, show.value(column, value)]
+            if value:
+                yield [*head, column.field, way(value) if way else value]
         if with_gray:
-            for column in statuses:
-                if column.form in living and column.name not in row.stored:
-                    yield [*head, column.field, show.value(column, "0")]
+            for column, way in living[place]:
+                if column.kind == "status" and column.name not in row.stored:
+                    yield [*head, column.field, way("0") if way else "0"]
 
 
-class Shown:
-    """How values are written."""
-
-    def __init__(self, context: Context, *, in_labels: bool) -> None:
-        self._structure = context.structure
-        self._in_labels = in_labels
-        self._decimal = context.parameters.text("decimalCharacter")
-
-    def value(self, column: Column, value: str) -> str:
-        """Return a stored value as the export shows it."""
-        if column.kind == "timestamp":
-            return value
-        if column.kind == "file":
-            return str(int(value[:7], 16)) if is_key(value) else value
-        if column.kind == "checkbox":
-            value = column.code
-        elif self._decimal == "," and is_number(self._structure, column):
-            return value.replace(".", ",")
-        return eav_label(self._structure, column, value) if self._in_labels else value
+Way = Callable[[str], str]
+"""Turn a value as stored into what the export shows."""
 
 
-def is_key(value: str) -> bool:
-    """Tell whether a file's cell holds a key; its first digits serve as the document's number."""
-    return len(value) == 32 and all(sign in "0123456789abcdef" for sign in value)
+def way_of(context: Context, column: Column, *, in_labels: bool) -> Way | None:
+    """Return how a column's values are shown, None for as they are."""
+    structure = context.structure
+    decimal = context.parameters.text("decimalCharacter")
+    if column.kind == "file":
+        return document_number
+    if column.kind == "checkbox":
+        shown = eav_label(structure, column, column.code) if in_labels else column.code
+        return lambda _: shown
+    with_comma = decimal == "," and is_number(structure, column)
+    if column.kind == "timestamp" or not (with_comma or in_labels):
+        return None
+
+    def way(value: str) -> str:
+        value = value.replace(".", ",") if with_comma else value
+        return eav_label(structure, column, value) if in_labels else value
+
+    return way
+
+
+def document_number(key: str) -> str:
+    """Return the number that an export shows for a file: its key's first digits."""
+    is_key = len(key) == KEY_LENGTH and set(key) <= HEX_DIGITS
+    return str(int(key[:7], 16)) if is_key else key
