@@ -14,7 +14,7 @@ from redcap_jobs.sandbox.answers import ROWS_AT_ONCE, Plain, Table
 from redcap_jobs.sandbox.context import Counts
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.parameters import Refusal
-from redcap_jobs.sandbox.replies import WHOLE_UP_TO_CHARACTERS, whole, without_every_tenth, written
+from redcap_jobs.sandbox.replies import WHOLE_UP_TO_CHARACTERS, whole, without_one_in_ten, written
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import Record, RowKey, Snapshot
 
@@ -82,12 +82,13 @@ def test_short_answers_are_whole() -> None:
     assert written(Plain("14.9.0"), "csv", Counts(), None).body == b"14.9.0"
 
 
+@pytest.mark.parametrize("tenth", [0, 4, 9])
 @pytest.mark.parametrize("number", [0, 1, 9, 10, 11, 20, 25])
-def test_missing_rows(number: int) -> None:
-    """Every tenth row, or the last one where there are fewer than ten."""
+def test_missing_rows(number: int, tenth: int) -> None:
+    """One row of each ten by its place; at least one where there are any."""
     every = list(rows(number))
-    tenths = every[9::10] or every[-1:]
-    assert list(without_every_tenth(iter(every))) == [row for row in every if row not in tenths]
+    gone = every[tenth::10] or every[-1:]
+    assert list(without_one_in_ten(iter(every), tenth)) == [row for row in every if row not in gone]
 
 
 @FORMATS
@@ -112,7 +113,7 @@ def test_a_long_export_over_the_wire(many: Sandbox, format_: str, encoding: str)
 
 
 def test_faults_of_a_long_export(many: Sandbox) -> None:
-    """Every tenth row is missing, and counted as not sent; half of a text is half of all of it."""
+    """A tenth of the rows is missing, and counted as not sent; half of a text is half of all."""
     caller = Caller(many.url, many.tokens["REDCAP_API_SMALL_REGISTRY"])
     all_of_it = caller.post(content="record", format="json")
     many.fault("missing-rows", times=1)
