@@ -11,6 +11,7 @@ from redcap_jobs.sandbox import (
     file_calls,
     log_calls,
     metadata_import,
+    pdf_calls,
     people_calls,
     project_settings,
     project_xml,
@@ -22,6 +23,7 @@ from redcap_jobs.sandbox import (
     role_calls,
     structure_calls,
     structure_import,
+    survey_calls,
 )
 from redcap_jobs.sandbox.answers import Answer
 from redcap_jobs.sandbox.context import Context
@@ -102,6 +104,14 @@ CALLS |= {
     ("fileRepository", "export"): Call(repository_calls.export_document, (EXPORT, REPOSITORY)),
     ("fileRepository", "import"): Call(repository_calls.import_document, (IMPORT, REPOSITORY)),
     ("fileRepository", "delete"): Call(repository_calls.delete_document, (IMPORT, REPOSITORY)),
+    ("surveyLink", "export"): Call(survey_calls.survey_link),
+    ("surveyAccessCode", "export"): Call(survey_calls.access_code),
+    ("surveyReturnCode", "export"): Call(survey_calls.return_code),
+    ("surveyQueueLink", "export"): Call(survey_calls.queue_link),
+    ("participantList", "export"): Call(
+        survey_calls.participant_list, (EXPORT, "manage_survey_participants")
+    ),
+    ("pdf", "export"): Call(pdf_calls.export_pdf),
     ("log", "export"): Call(log_calls.export_log, (EXPORT, "logging")),
     ("report", "export"): Call(report_calls.export_report, (EXPORT, "reports")),
 }
