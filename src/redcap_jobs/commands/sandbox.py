@@ -123,7 +123,7 @@ def command(
       empty-200, empty-500, 504  no answer; a gateway's time-out
       memory-200, memory-500     out of memory, with either status
       cut-json, cut-connection   half of the answer; with its full length announced
-      missing-rows               every tenth row of a table is left out
+      missing-rows               one row of each ten of a table is left out
       slow                       the answer comes S seconds late (1)
       ban                        ban=N: more than N requests within a minute and the
                                  address gets a ban page for good
