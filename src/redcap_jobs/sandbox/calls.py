@@ -18,6 +18,7 @@ from redcap_jobs.sandbox import (
     records_delete,
     records_export,
     records_import,
+    records_rename,
     report_calls,
     repository_calls,
     role_calls,
@@ -96,6 +97,8 @@ CALLS: dict[tuple[str, str], Call] = {
     ("record", "delete"): Call(records_delete.delete_records, ("record_delete",)),
 }
 CALLS |= {
+    ("record", "rename"): Call(records_rename.rename_record, ("record_rename", IMPORT)),
+    ("record", "randomize"): Call(records_rename.randomize_record, ("random_perform", IMPORT)),
     ("file", "export"): Call(file_calls.export_file),
     ("file", "import"): Call(file_calls.import_file, (IMPORT,)),
     ("file", "delete"): Call(file_calls.delete_file, (IMPORT,)),

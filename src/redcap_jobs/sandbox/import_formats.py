@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from xml.etree.ElementTree import ParseError
 
@@ -20,6 +21,8 @@ JSON_MALFORMED = (
 NOT_THAT_FORMAT = "The data is not in the specified format."
 
 KEY_NAMES = ("redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance")
+
+HALF_A_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 Row = dict[str, str]
 
@@ -57,9 +60,20 @@ def json_rows(data: str) -> list[Row]:
         raise Refusal(400, JSON_MALFORMED) from None
     if isinstance(parsed, dict):
         raise NothingImported
+    if HALF_A_LETTER.search(data) and not encodable(parsed):
+        raise Refusal(400, JSON_MALFORMED)  # as PHP's decoder does
     if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
         raise Refusal(400, JSON_MALFORMED)
     return [{str(name): json_text(value) for name, value in row.items()} for row in parsed]
+
+
+def encodable(parsed: object) -> bool:
+    """Tell whether all of it can be written: half a surrogate pair cannot."""
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def json_text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from redcap_jobs.sandbox.import_formats import Row
+from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.store import Draft, RowKey
 from redcap_jobs.sandbox.structure import CLASSIC, Structure
 
@@ -13,24 +14,27 @@ DAG_COLUMN = "redcap_data_access_group"
 
 NOT_REPEATING_INSTRUMENT = (
     "redcap_repeat_instrument must be the unique form name of a Repeating Instrument. It currently "
-    "does not match any Repeating Instrument of this event."
+    "does not match the unique form name of any Repeating Instruments.  Please fix this in the data "
+    "import file and try again."
 )
 NOT_REPEATING = (
     "redcap_repeat_instance cannot have a value since this instrument or event is not a repeating "
-    "instrument or repeating event, respectively."
+    "instrument or repeating event, respectively.  The redcap_repeat_instance field must be left "
+    "blank for this row of data."
 )
-"""Both texts are recorded as far as their first sentence; the rest is this sandbox's own."""
-BAD_INSTANCE = "redcap_repeat_instance must be a positive whole number, or 'new'."
+BAD_INSTANCE = (
+    "The record name ({record}) has an invalid value for 'redcap_repeat_instance'. The value must "
+    "either be a positive integer or the value 'new'. Value provided: {value}"
+)
+"""All recorded: PyCap issue 154 (both lines come for one row), INTERPOLAR issue 917."""
 
 
 class BadPlace(Exception):
-    """A row that cannot go where it says: the column, its value, the reason."""
+    """A row that cannot go where it says: columns, their values, the reasons."""
 
-    def __init__(self, field: str, value: str, reason: str) -> None:
-        self.field = field
-        self.value = value
-        self.reason = reason
-        super().__init__(reason)
+    def __init__(self, *flaws: tuple[str, str, str]) -> None:
+        self.flaws = flaws
+        super().__init__(*flaws)
 
 
 def place_of(
@@ -46,6 +50,7 @@ def place_of(
 
     Raises:
         BadPlace: Instrument or instance do not fit the project's repeating set-up.
+        Refusal: The instance is no number.
 
     """
     event = CLASSIC
@@ -54,10 +59,13 @@ def place_of(
     instrument = row.get("redcap_repeat_instrument", "")
     instance = row.get("redcap_repeat_instance", "").strip()
     if instrument and not structure.repeats(event, instrument):
-        raise BadPlace("redcap_repeat_instrument", instrument, NOT_REPEATING_INSTRUMENT)
+        flaws = [("redcap_repeat_instrument", instrument, NOT_REPEATING_INSTRUMENT)]
+        if instance and not structure.event_repeats(event):
+            flaws.append(("redcap_repeat_instance", instance, NOT_REPEATING))
+        raise BadPlace(*flaws)
     if not instrument and not structure.event_repeats(event):
         if instance:
-            raise BadPlace("redcap_repeat_instance", instance, NOT_REPEATING)
+            raise BadPlace(("redcap_repeat_instance", instance, NOT_REPEATING))
         return RowKey(event)
     if instance == "new":
         taken = list(draft.rows(record))
@@ -67,5 +75,5 @@ def place_of(
     if not instance:
         return RowKey(event, instrument, 1)
     if not instance.isdecimal() or int(instance) < 1:
-        raise BadPlace("redcap_repeat_instance", instance, BAD_INSTANCE)
+        raise Refusal(400, BAD_INSTANCE.format(record=record, value=instance))
     return RowKey(event, instrument, int(instance))

@@ -1,5 +1,7 @@
 """Record import: everything is checked first, then all of it is stored, or nothing.
 
+Only a background import stores the good records and leaves out the bad, as recorded.
+
 What REDCap does not object to, this does not object to either: a row for an event of another arm
 creates the record in that arm, a row without an event goes to the first one.
 """
@@ -53,9 +55,13 @@ def import_records(context: Context) -> Answer:
     with context.project.store.writing(context.now) as draft:
         renamed = auto_numbers(context, rows, draft)
         checked = RowChecks(context, draft).check(rows)
+        lines = checked.lines
         if checked.refused:
-            raise Refusal(400, refusal_text(checked.refused))
-        changes = [store_line(draft, line, context) for line in checked.lines]
+            if not context.parameters.flag("backgroundProcess"):
+                raise Refusal(400, refusal_text(checked.refused))
+            bad = {refused.where for refused in checked.refused}
+            lines = [line for line in lines if line.record not in bad]
+        changes = [store_line(draft, line, context) for line in lines]
     note_changes(context, changes)
     context.counts.rows = len(rows)
     context.counts.cells = sum(len(line.cells) for line in checked.lines)
@@ -93,10 +99,15 @@ def refuse_unknown_events(rows: Sequence[Row], structure: Structure) -> None:
 
 
 def auto_numbers(context: Context, rows: Sequence[Row], draft: Draft) -> dict[str, str]:
-    """With ``forceAutoNumber`` give every record a new name; returns new name → name sent."""
+    """With ``forceAutoNumber`` give every record a new name; returns new name → name sent.
+
+    Where the project does not number its records itself, names stay as sent (recorded).
+    """
     if not context.parameters.flag("forceAutoNumber"):
         return {}
     id_field = context.structure.record_id_field
+    if not context.project.settings.record_autonumbering_enabled:
+        return {row[id_field]: row[id_field] for row in rows}
     prefix, number = next_number(context, draft.names())
     new_names: dict[str, str] = {}
     for row in rows:
