@@ -59,6 +59,11 @@ class DataReader:
             self._file = (name, attributes.get("MimeType", "") or "application/octet-stream")
             self._text = []
 
+    @property
+    def in_file(self) -> bool:
+        """Tell whether a file is open: only its text and its end are of interest."""
+        return self._file is not None
+
     def data(self, text: str) -> None:
         """Take text: a file's bytes, or blanks between elements."""
         if self._file is not None:
