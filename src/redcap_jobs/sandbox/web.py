@@ -12,6 +12,7 @@ from redcap_jobs.sandbox.control import control_blueprint
 from redcap_jobs.sandbox.posted_forms import posted_pairs
 from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
 from redcap_jobs.sandbox.stored_files import StoredFile
+from redcap_jobs.sandbox.survey_pages import survey_blueprint
 
 GZIP_FROM_BYTES = 1000
 CONTROL_PATH = "/sandbox/"
@@ -22,6 +23,7 @@ def flask_app(api: Api) -> Flask:
     app = Flask("redcap_jobs.sandbox", static_folder=None)
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # REDCap takes imports of many megabytes
     app.register_blueprint(control_blueprint(api))
+    app.register_blueprint(survey_blueprint(api))
     public_host = urlsplit(api.public_url).hostname
 
     @app.before_request
