@@ -37,7 +37,7 @@ PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title>
 <style>body{font:1rem/1.5 sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}
-fieldset{border:0;padding:0}label,legend{display:block;font-weight:bold;margin-top:1rem}
+fieldset{border:0;padding:0;margin:1rem 0 0}label,legend{display:block;font-weight:bold;margin-top:1rem}
 label.option{font-weight:normal;margin:0}input[type=text],textarea,select{width:100%;font:inherit}
 .wrong{color:#a00}button{margin-top:1.5rem;font:inherit;padding:.5rem 1.5rem}</style></head>
 <body><main><h1>{{ title }}</h1>
