@@ -178,6 +178,7 @@ def combined(
     ``combineCheckboxOptions`` is known from a digest of the help only: own answer.
     """
     labelled = context.parameters.text("rawOrLabel") == "label"
+    own = labelled and context.parameters.flag("exportCheckboxLabel")
     groups: dict[str, list[tuple[int, str]]] = {}
     for place, column in enumerate(columns, start=width):
         label = column.code
@@ -190,7 +191,8 @@ def combined(
     def joined(cells: list[str | int], options: list[tuple[int, str]]) -> str | int:
         if not options[0][1]:
             return cells[options[0][0]]
-        return ",".join(label for place, label in options if cells[place] in {*ticked, label})
+        shown = ((label, cells[place]) for place, label in options)
+        return ",".join(label for label, cell in shown if cell in ticked or (own and cell == label))
 
     lines = ([*row[:width], *(joined(row, options) for options in groups.values())] for row in rows)
     return [*names[:width], *groups], lines

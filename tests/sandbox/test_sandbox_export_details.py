@@ -1,0 +1,53 @@
+"""Details of a record export: rules that a recording or REDCap's documentation states."""
+
+from __future__ import annotations
+
+import pytest
+from sandbox_projects import Caller
+
+from redcap_jobs.sandbox.dictionary import Choice, Field
+from redcap_jobs.sandbox.project import SandboxProject, Settings
+from redcap_jobs.sandbox.server import Sandbox
+from redcap_jobs.sandbox.store import Record, RowKey, Snapshot
+from redcap_jobs.sandbox.structure import Form, Structure
+
+FIELDS = (
+    Field("sid", "one", "text", "ID"),
+    Field("pets", "one", "checkbox", "Pets", (Choice("0", "None"), Choice("1", "A cat"))),
+    Field("weight", "one", "text", "Weight", validation="number"),
+    Field("note", "one", "notes", "Note"),
+    Field("more", "two", "text", "More"),
+)
+
+
+def project(
+    *rows: dict[str, str], codes: dict[str, str] | None = None, surveys: bool = False
+) -> SandboxProject:
+    """Return a classic project of two forms; its records are 1, 2, ... with these values."""
+    forms = (Form("one", "One"), Form("two", "Two"))
+    structure = Structure(FIELDS, forms, missing_data_codes=codes or {})
+    made = SandboxProject(903, "Details", structure, Settings(surveys_enabled=surveys))
+    made.store.current = Snapshot(
+        {str(number): Record({RowKey(""): row}) for number, row in enumerate(rows, start=1)}
+    )
+    return made
+
+
+def asked(one: SandboxProject, **parameters: str) -> str:
+    """Export records, as csv if nothing else is asked for, and return the text."""
+    with Sandbox([one]) as sandbox:
+        caller = Caller(sandbox.url, one.token)
+        answer = caller.post(content="record", **{"format": "csv", **parameters})
+    assert answer.status_code == 200, answer.text
+    return answer.content.decode()
+
+
+def test_an_unticked_option_with_code_0_is_not_listed_as_ticked() -> None:
+    """combineCheckboxOptions (own answer) lists ticked options only, whatever their codes are."""
+    one = project(
+        {"pets___1": "1", "weight": "2"}, {"pets___0": "1", "weight": "2"}, {"weight": "2"}
+    )
+    combined = {"combineCheckboxOptions": "true", "fields": "pets,weight"}
+    assert asked(one, **combined) == "pets,weight\n1,2\n0,2\n,2\n"
+    words = asked(one, rawOrLabel="label", exportCheckboxLabel="true", **combined)
+    assert words == 'pets,weight\n"A cat",2\nNone,2\n,2\n'
