@@ -51,3 +51,10 @@ def test_an_unticked_option_with_code_0_is_not_listed_as_ticked() -> None:
     assert asked(one, **combined) == "pets,weight\n1,2\n0,2\n,2\n"
     words = asked(one, rawOrLabel="label", exportCheckboxLabel="true", **combined)
     assert words == 'pets,weight\n"A cat",2\nNone,2\n,2\n'
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2003", "\x0b", "\u2028"])
+def test_only_ascii_blanks_ask_for_quotes_in_csv(blank: str) -> None:
+    """Quoted are blank, delimiter, quote, tab, line's end (raw exports of REDCapTidieR's tests)."""
+    assert asked(project({"note": f"a{blank}b"}), fields="note") == f"note\na{blank}b\n"
+    assert asked(project({"note": "a\tb"}), fields="note") == 'note\n"a\tb"\n'

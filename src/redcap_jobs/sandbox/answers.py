@@ -80,8 +80,8 @@ class Table:
         return writers[format_]()
 
     def _csv(self) -> Iterator[str]:
-        """Cells are quoted as recorded: with a blank, the delimiter, a quote or a line's end."""
-        special = re.compile(r'[\s"\\' + re.escape(self.delimiter) + "]")
+        """Cells are quoted as recorded: with a blank, a tab, the delimiter, a quote or a line's end."""
+        special = re.compile(r'[ \t\r\n"\\' + re.escape(self.delimiter) + "]")
         always = [self.columns.index(name) for name in self.quoted]
         head, before = [csv_line(self.headers or self.columns, self.delimiter, special)], ""
         for rows in batches(self.rows):
