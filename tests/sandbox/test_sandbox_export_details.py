@@ -58,3 +58,16 @@ def test_only_ascii_blanks_ask_for_quotes_in_csv(blank: str) -> None:
     """Quoted are blank, delimiter, quote, tab, line's end (raw exports of REDCapTidieR's tests)."""
     assert asked(project({"note": f"a{blank}b"}), fields="note") == f"note\na{blank}b\n"
     assert asked(project({"note": "a\tb"}), fields="note") == 'note\n"a\tb"\n'
+
+
+def test_a_form_with_data_is_not_gray_even_without_a_status() -> None:
+    """The gray icon is *Incomplete (no data saved)*: values without a status give 0, no values ''."""
+    gray = {"exportBlankForGrayFormStatus": "true", "forms": "one,two"}
+    one = project({"weight": "5"}, {"sid": "2"}, {"more": "x", "one_complete": "0"})
+    lines = asked(one, **gray).splitlines()
+    header = "sid,pets___0,pets___1,weight,note,one_complete,more,two_complete"
+    assert lines == [header, "1,0,0,5,,0,,", "2,0,0,,,,,", "3,0,0,,,0,x,0"]
+    eav = asked(one, type="eav", **gray).splitlines()
+    assert [line for line in eav if "_complete" in line] == [
+        *("1,one_complete,0", "3,one_complete,0", "3,two_complete,0"),
+    ]

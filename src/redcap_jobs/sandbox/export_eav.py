@@ -14,6 +14,7 @@ from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Column
 from redcap_jobs.sandbox.export_columns import Selection
 from redcap_jobs.sandbox.export_flat import delimiter_of, is_number
+from redcap_jobs.sandbox.export_gray import columns_by_form, touched
 from redcap_jobs.sandbox.export_labels import eav_label, label_of_keys
 from redcap_jobs.sandbox.export_rows import ExportRow, key_cells, key_columns
 
@@ -41,6 +42,7 @@ def eav_lines(
     key_labels = label_of_keys(structure) if in_labels else None
     dag_names = {dag.unique_name: dag.name for dag in structure.dags} if in_labels else {}
     with_gray = not parameters.flag("exportBlankForGrayFormStatus")
+    own_columns = columns_by_form(structure)
     columns = [column for column in selection.columns if column.field != id_field]
     shown = [(column, way_of(context, column, in_labels=in_labels)) for column in columns]
     living: dict[tuple[str, str], list[tuple[Column, Way | None]]] = {}
@@ -59,10 +61,11 @@ def eav_lines(
             value = get(column.name)
             if value:
                 yield [*head, column.field, way(value) if way else value]
-        if with_gray:
-            for column, way in living[place]:
-                if column.kind == "status" and column.name not in row.stored:
-                    yield [*head, column.field, way("0") if way else "0"]
+        for column, way in living[place]:
+            if column.kind != "status" or column.name in row.stored:
+                continue
+            if with_gray or touched(row.stored, own_columns[column.form]):
+                yield [*head, column.field, way("0") if way else "0"]
 
 
 Way = Callable[[str], str]

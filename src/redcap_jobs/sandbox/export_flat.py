@@ -13,6 +13,7 @@ from redcap_jobs.sandbox.answers import Table
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Column
 from redcap_jobs.sandbox.export_columns import Selection
+from redcap_jobs.sandbox.export_gray import columns_by_form, statuses_at, touched
 from redcap_jobs.sandbox.export_labels import header_labels, label_of_keys, translations
 from redcap_jobs.sandbox.export_rows import ExportRow, key_cells, key_columns
 from redcap_jobs.sandbox.parameters import Parameters
@@ -79,6 +80,8 @@ def flat_cells(
     dag_names = {dag.unique_name: dag.name for dag in structure.dags} if in_labels else {}
     gray_is_blank = parameters.flag("exportBlankForGrayFormStatus")
     boxes = [place for place, column in enumerate(columns) if column.kind == "checkbox"]
+    statuses = statuses_at(columns) if gray_is_blank else []
+    own_columns = columns_by_form(structure)
     defaults: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         place = (row.key.event, row.key.instrument)
@@ -86,9 +89,11 @@ def flat_cells(
             defaults[place] = blanks(structure, columns, place, gray_is_blank=gray_is_blank)
         get = row.stored.get
         cells = [get(name, default) for name, default in zip(names, defaults[place], strict=True)]
-        if boxes and not selection.with_keys and not any(map(row.stored.__contains__, names)):
-            for box in boxes:  # recorded in redcapAPI issue 293
-                cells[box] = ""
+        if boxes and not selection.with_keys:
+            blank_boxes(cells, boxes, row.stored, names)
+        for at, form in statuses:
+            if not cells[at] and touched(row.stored, own_columns[form]):
+                cells[at] = "0"
         for at, change in changes:
             cells[at] = change(cells[at])
         head: list[str | int] = []
@@ -99,6 +104,15 @@ def flat_cells(
         if selection.with_identifier:
             head.append(row.stored.get(IDENTIFIER, ""))
         yield [*head, *cells]
+
+
+def blank_boxes(
+    cells: list[str], boxes: Sequence[int], stored: Mapping[str, str], names: Sequence[str]
+) -> None:
+    """Leave options blank where no column holds a value (recorded in redcapAPI issue 293)."""
+    if not any(map(stored.__contains__, names)):
+        for box in boxes:
+            cells[box] = ""
 
 
 def blanks(
