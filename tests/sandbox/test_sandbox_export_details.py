@@ -71,3 +71,10 @@ def test_a_form_with_data_is_not_gray_even_without_a_status() -> None:
     assert [line for line in eav if "_complete" in line] == [
         *("1,one_complete,0", "3,one_complete,0", "3,two_complete,0"),
     ]
+
+
+def test_numbers_keep_the_decimal_character_in_labels() -> None:
+    """Missing-data codes of the project do not switch decimalCharacter off (phpcap's tests)."""
+    one = project({"weight": "5.5"}, {"weight": "-99"}, codes={"-99": "Unknown"})
+    text = asked(one, rawOrLabel="label", decimalCharacter=",", csvDelimiter=";", fields="weight")
+    assert text == "weight\n5,5\nUnknown\n"

@@ -142,10 +142,11 @@ def changes_of(
     for place, (column, labels) in enumerate(zip(columns, words, strict=True)):
         if column.kind == "file":
             found.append((place, file_name(context)))
+            continue
+        if decimal in (",", ".") and is_number(context.structure, column):
+            found.append((place, with_decimal(decimal, labels)))
         elif labels:
             found.append((place, worded(labels)))
-        elif decimal in (",", ".") and is_number(context.structure, column):
-            found.append((place, with_decimal(decimal)))
     return found
 
 
@@ -166,10 +167,10 @@ def worded(labels: Mapping[str, str]) -> Change:
     return lambda cell: labels.get(cell, cell)
 
 
-def with_decimal(mark: str) -> Change:
-    """Show a number with this decimal mark."""
+def with_decimal(mark: str, labels: Mapping[str, str]) -> Change:
+    """Show a number with this decimal mark, and a code among numbers in words."""
     other = "." if mark == "," else ","
-    return lambda cell: cell.replace(other, mark)
+    return lambda cell: labels[cell] if cell in labels else cell.replace(other, mark)
 
 
 def is_number(structure: Structure, column: Column) -> bool:
