@@ -78,3 +78,13 @@ def test_numbers_keep_the_decimal_character_in_labels() -> None:
     one = project({"weight": "5.5"}, {"weight": "-99"}, codes={"-99": "Unknown"})
     text = asked(one, rawOrLabel="label", decimalCharacter=",", csvDelimiter=";", fields="weight")
     assert text == "weight\n5,5\nUnknown\n"
+
+
+def test_the_survey_identifier_comes_where_surveys_are_enabled() -> None:
+    """Even if no form is a survey; no time stamp then (raw export in REDCapTidieR's tests)."""
+    row = {"weight": "5"}
+    wanted = {"exportSurveyFields": "true", "fields": "sid,weight"}
+    assert asked(project(row, surveys=True), **wanted) == (
+        "sid,redcap_survey_identifier,weight\n1,,5\n"
+    )
+    assert asked(project(row), **wanted) == "sid,weight\n1,5\n"

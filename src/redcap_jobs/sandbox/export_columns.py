@@ -59,7 +59,10 @@ def select(context: Context) -> Selection:
     with_dag = parameters.flag("exportDataAccessGroups") and not context.user.dag
     if with_dag and not context.rights.allow("data_access_groups"):
         raise Refusal(400, DAG_RIGHT_MISSING)
-    surveys = parameters.flag("exportSurveyFields") and any(form.survey for form in structure.forms)
+    enabled = context.project.settings.surveys_enabled
+    surveys = parameters.flag("exportSurveyFields") and (
+        enabled or any(form.survey for form in structure.forms)
+    )
     return Selection(
         with_time_stamps(columns, structure) if surveys else columns,
         any(column.field == structure.record_id_field for column in columns),
