@@ -88,3 +88,12 @@ def test_the_survey_identifier_comes_where_surveys_are_enabled() -> None:
         "sid,redcap_survey_identifier,weight\n1,,5\n"
     )
     assert asked(project(row), **wanted) == "sid,weight\n1,5\n"
+
+
+def test_eav_says_a_value_as_a_flat_export_does() -> None:
+    """Missing-data codes in words and both decimal characters, as documented for flat (own answer)."""
+    one = project({"weight": "-99"}, {"weight": "1,5"}, codes={"-99": "Unknown"})
+    words = asked(one, type="eav", rawOrLabel="label", fields="weight")
+    assert words == 'record,field_name,value\n1,weight,Unknown\n2,weight,"1,5"\n'
+    marked = asked(one, type="eav", decimalCharacter=".", fields="weight")
+    assert marked == "record,field_name,value\n1,weight,-99\n2,weight,1.5\n"

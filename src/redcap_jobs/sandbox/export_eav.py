@@ -13,9 +13,9 @@ from redcap_jobs.sandbox.answers import Table
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Column
 from redcap_jobs.sandbox.export_columns import Selection
-from redcap_jobs.sandbox.export_flat import delimiter_of, is_number
+from redcap_jobs.sandbox.export_flat import changes_of, delimiter_of
 from redcap_jobs.sandbox.export_gray import columns_by_form, touched
-from redcap_jobs.sandbox.export_labels import eav_label, label_of_keys
+from redcap_jobs.sandbox.export_labels import label_of_keys
 from redcap_jobs.sandbox.export_rows import ExportRow, key_cells, key_columns
 
 KEY_LENGTH = 32
@@ -74,22 +74,13 @@ Way = Callable[[str], str]
 
 def way_of(context: Context, column: Column, *, in_labels: bool) -> Way | None:
     """Return how a column's values are shown, None for as they are."""
-    structure = context.structure
-    decimal = context.parameters.text("decimalCharacter")
     if column.kind == "file":
         return document_number
     if column.kind == "checkbox":
-        shown = eav_label(structure, column, column.code) if in_labels else column.code
+        labels = context.structure.field_by_name[column.field].labels
+        shown = labels[column.code] if in_labels else column.code
         return lambda _: shown
-    with_comma = decimal == "," and is_number(structure, column)
-    if column.kind == "timestamp" or not (with_comma or in_labels):
-        return None
-
-    def way(value: str) -> str:
-        value = value.replace(".", ",") if with_comma else value
-        return eav_label(structure, column, value) if in_labels else value
-
-    return way
+    return dict(changes_of(context, [column], in_labels=in_labels)).get(0)
 
 
 def document_number(key: str) -> str:

@@ -70,10 +70,3 @@ def translations(context: Context, columns: Sequence[Column]) -> list[Mapping[st
             labels = structure.field_by_name[column.field].labels
             words.append({**structure.missing_data_codes, **labels})
     return words
-
-
-def eav_label(structure: Structure, column: Column, value: str) -> str:
-    """Return the words for one stored value."""
-    if column.kind == "status":
-        return STATUS_CHOICES.get(value, value)
-    return structure.field_by_name[column.field].labels.get(value, value)
