@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -104,6 +105,8 @@ def test_refused_imports_leave_nothing_in_between(shared: Sandbox) -> None:
 def test_no_number_is_given_twice(shared: Sandbox) -> None:
     """Auto-numbering by many at once: every record has its own name, and none is passed over."""
     token = shared.tokens["REDCAP_API_SMALL_REGISTRY"]
+    project = shared.project(902)
+    project.change(settings=replace(project.settings, record_autonumbering_enabled=True))
 
     def send(client: int) -> list[list[str]]:
         caller, given = Caller(shared.url, token), []
@@ -117,7 +120,7 @@ def test_no_number_is_given_twice(shared: Sandbox) -> None:
         given = [pair for pairs in pool.map(send, range(CLIENTS)) for pair in pairs]
     expected = CLIENTS * ROUNDS * 2
     assert sorted(int(new) for new, _ in given) == list(range(1, expected + 1))
-    records = shared.project(902).store.current.records
+    records = project.store.current.records
     assert len(records) == expected
     assert len({next(iter(one.rows.values()))["name"] for one in records.values()}) == expected
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -36,20 +36,20 @@ class Activity:
 class ActivityLog:
     """What happened in a project, oldest first; threads may add at once.
 
-    ``added`` is told of each row before it can be read.
+    ``added`` is told of new rows before they can be read.
     """
 
     def __init__(self, activities: tuple[Activity, ...] = ()) -> None:
         self._lock = Lock()
         self._activities = list(activities)
-        self.added: Callable[[Activity], None] | None = None
+        self.added: Callable[[Sequence[Activity]], None] | None = None
 
-    def add(self, activity: Activity) -> None:
-        """Note what happened."""
+    def add(self, *activities: Activity) -> None:
+        """Note what happened, all of it at once."""
         with self._lock:
-            if self.added is not None:
-                self.added(activity)
-            self._activities.append(activity)
+            if self.added is not None and activities:
+                self.added(activities)
+            self._activities.extend(activities)
 
     def all(self) -> list[Activity]:
         """Return everything so far."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from redcap_jobs.errors import StateError
 from redcap_jobs.sandbox.activity_log import Activity, Kind
 from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.members import Rights, User
@@ -50,11 +48,15 @@ class Context:
         """Return what the token's user may do."""
         return self.project.members.rights(self.user.username)
 
+    def activity(
+        self, kind: Kind, action: str, details: str, record: str = "", dag: str = ""
+    ) -> Activity:
+        """Return a row for the project's log."""
+        return Activity(self.now, self.user.username, kind, action, details, record, dag)
+
     def note(self, kind: Kind, action: str, details: str, record: str = "", dag: str = "") -> None:
-        """Write a row into the project's log; that it cannot be kept undoes nothing."""
-        activity = Activity(self.now, self.user.username, kind, action, details, record, dag)
-        with suppress(StateError):
-            self.project.log.add(activity)
+        """Write a row into the project's log."""
+        self.project.log.add(self.activity(kind, action, details, record, dag))
 
     def visible(self, record_dag: str) -> bool:
         """Tell whether the token's user may see a record of that data access group."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.dictionary import Column
 from redcap_jobs.sandbox.import_formats import Row
 from redcap_jobs.sandbox.import_places import DAG_COLUMN, BadPlace, place_of
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.rights import editable
 from redcap_jobs.sandbox.store import Draft, RowKey
 from redcap_jobs.sandbox.structure import Structure
-from redcap_jobs.sandbox.validation import BadValue, Check, column_check
+from redcap_jobs.sandbox.validation import BadValue, column_check
 
 NEVER_IMPORTED = frozenset({"calc", "sql"})
 """Field types whose imported values are passed over without a word."""
@@ -72,10 +73,8 @@ class RowChecks:
         self._draft = draft
         self._overwrite = parameters.text("overwriteBehavior") == "overwrite"
         self._order = order if order in ("YMD", "MDY", "DMY") else "YMD"
-        self._by_column: dict[str, Check] = {}
-        self._living: dict[tuple[str, str], frozenset[str]] = {}
+        self._by_place: dict[tuple[str, str], PlaceChecks] = {}
         self._given: set[tuple[str, RowKey]] = set()
-        self._may_edit: dict[str, bool] = {}
 
     def check(self, rows: Sequence[Row]) -> Checked:
         """Return all rows, checked."""
@@ -87,12 +86,7 @@ class RowChecks:
                 checked.refused.extend(key)
                 continue
             self._given.add((record, key))
-            cells: dict[str, str] = {}
-            for name, stored in self._values(row, record, key):
-                if isinstance(stored, RefusedValue):
-                    checked.refused.append(stored)
-                else:
-                    cells[name] = stored
+            cells = self._cells(row, record, key, checked.refused)
             dag = row.get(DAG_COLUMN)
             if dag and dag not in self._structure.dag_by_unique_name:
                 reason = f"The value is not a valid Data Access Group for {DAG_COLUMN}"
@@ -115,53 +109,89 @@ class RowChecks:
         except BadPlace as bad:
             return [RefusedValue(record, *flaw) for flaw in bad.flaws]
 
-    def _values(
-        self, row: Row, record: str, key: RowKey
-    ) -> Iterator[tuple[str, str | RefusedValue]]:
-        """Yield column and value to store ('' erases), or its refusal."""
-        columns, id_field = self._structure.column_by_name, self._structure.record_id_field
-        locks = self._draft.locks(record)
+    def _cells(
+        self, row: Row, record: str, key: RowKey, refused: list[RefusedValue]
+    ) -> dict[str, str]:
+        """Return what is stored by column ('' erases); what is not goes to ``refused``."""
+        place = (key.event, key.instrument)
+        if place not in self._by_place:
+            self._by_place[place] = PlaceChecks(self._context, key, self._order)
+        checks, columns = self._by_place[place], self._structure.column_by_name
+        locks, overwrite = self._draft.locks(record), self._overwrite
+        cells: dict[str, str] = {}
         for name, value in row.items():
-            if name not in columns or name == id_field or not (value or self._overwrite):
+            check = checks[name] if value or overwrite else None
+            if check is None:
                 continue
             try:
                 if locks:
                     refuse_locked(locks, key, columns[name].form)
-                stored = self._stored(name, value, key)
+                stored = check[value]
             except BadValue as bad:
                 named = self._context.behaviour.refusals_name_event
                 where = f"{record} ({key.event})" if named else record
-                yield name, RefusedValue(where, name, value, str(bad))
+                refused.append(RefusedValue(where, name, value, str(bad)))
                 continue
             if stored is not None:
-                yield name, stored
+                cells[name] = stored
+        return cells
 
-    def _editable(self, form: str) -> bool:
-        if form not in self._may_edit:
-            self._may_edit[form] = editable(self._context, form)
-        return self._may_edit[form]
 
-    def _stored(self, name: str, value: str, key: RowKey) -> str | None:
+class Known(dict[str, str | None]):
+    """A column's values → what is stored for them (None: nothing); each is checked once.
+
+    Codes, dates and small numbers come again and again, and looking them up takes a tenth of
+    checking them. A value that is refused is not kept: BadValue.
+    """
+
+    def __init__(self, check: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def __missing__(self, value: str) -> str | None:
+        stored = self[value] = self._check(value)
+        return stored
+
+
+class PlaceChecks(dict[str, Known | None]):
+    """The checks of rows of one event and instrument by column; None for what is no field."""
+
+    def __init__(self, context: Context, key: RowKey, order: str) -> None:
+        super().__init__()
+        self._context, self._key, self._order = context, key, order
+        self._structure = context.structure
+        self._living = self._structure.forms_on_row(key.event, key.instrument)
+
+    def __missing__(self, name: str) -> Known | None:
         structure = self._structure
-        column = structure.column_by_name[name]
+        column = structure.column_by_name.get(name)
+        known = None
+        if column is not None and name != structure.record_id_field:
+            known = Known(self._check_of(column))
+        self[name] = known
+        return known
+
+    def _check_of(self, column: Column) -> Callable[[str], str | None]:
+        structure, here = self._structure, column.form in self._living
         if column.kind != "status" and structure.field_by_name[column.field].type in NEVER_IMPORTED:
-            return None
-        place = (key.event, key.instrument)
-        if place not in self._living:
-            self._living[place] = structure.forms_on_row(*place)
-        if column.form not in self._living[place]:
+            return lambda _: None
+        why_not = ""
+        if not here:
+            why_not = misplaced(structure, column.name, column.form, self._key)
+        elif column.kind == "file":
+            why_not = FILE_FIELD
+        elif not editable(self._context, column.form):
+            why_not = READ_ONLY
+        check = column_check(column, structure, self._order)
+
+        def stored(value: str) -> str | None:
             if not value:
-                return None
-            raise BadValue(misplaced(structure, name, column.form, key))
-        if not value:
-            return ""
-        if column.kind == "file":
-            raise BadValue(FILE_FIELD)
-        if not self._editable(column.form):
-            raise BadValue(READ_ONLY)
-        if name not in self._by_column:
-            self._by_column[name] = column_check(column, structure, self._order)
-        return self._by_column[name](value)
+                return "" if here else None
+            if why_not:
+                raise BadValue(why_not)
+            return check(value)
+
+        return stored
 
 
 def refuse_locked(locks: Collection[tuple[RowKey, str]], key: RowKey, form: str) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import ParseError
 
 import defusedxml.ElementTree as SafeTree
@@ -64,7 +64,17 @@ def json_rows(data: str) -> list[Row]:
         raise Refusal(400, JSON_MALFORMED)  # as PHP's decoder does
     if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
         raise Refusal(400, JSON_MALFORMED)
-    return [{str(name): json_text(value) for name, value in row.items()} for row in parsed]
+    return [row if all_text(row) else texts_of(row) for row in parsed]
+
+
+def all_text(row: Mapping[str, object]) -> bool:
+    """Tell whether all values are texts, as most clients send them."""
+    return set(map(type, row.values())) <= {str}
+
+
+def texts_of(row: Mapping[str, object]) -> Row:
+    """Return a row with its values as the texts that are stored."""
+    return {name: json_text(value) for name, value in row.items()}
 
 
 def encodable(parsed: object) -> bool:

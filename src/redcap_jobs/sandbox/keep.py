@@ -150,7 +150,7 @@ class Keeper:
         project.changed = self._project_changed
         project.store.published = partial(self._records_changed, project.pid)
         project.files.kept = partial(self._file_added, project.pid)
-        project.log.added = partial(self._activity_added, project.pid)
+        project.log.added = partial(self._activities_added, project.pid)
 
     def _project_changed(self, project: SandboxProject) -> None:
         written = self._written[project.pid]
@@ -177,9 +177,9 @@ class Keeper:
         with self._transaction() as db:
             db.execute(PUT_FILE, file_row(pid, file))
 
-    def _activity_added(self, pid: int, activity: Activity) -> None:
+    def _activities_added(self, pid: int, activities: Sequence[Activity]) -> None:
         with self._transaction() as db:
-            db.execute(PUT_ACTIVITY, activity_row(pid, activity))
+            db.executemany(PUT_ACTIVITY, (activity_row(pid, one) for one in activities))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

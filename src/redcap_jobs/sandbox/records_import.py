@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from redcap_jobs.sandbox.activity_log import Kind
@@ -72,7 +73,7 @@ def refuse_unknown_columns(rows: Sequence[Row], structure: Structure) -> None:
     """Refuse columns that are no fields; a survey's own columns are passed over."""
     known = {*structure.column_by_name, structure.record_id_field, *KEY_COLUMNS, DAG_COLUMN}
     known |= {"redcap_survey_identifier"} | {f"{form.name}_timestamp" for form in structure.forms}
-    named = dict.fromkeys(name for row in rows for name in row)
+    named = dict.fromkeys(chain.from_iterable(rows))
     unknown = [name for name in named if name not in known]
     if unknown:
         raise Refusal(
@@ -128,23 +129,24 @@ def refusal_text(refused: Iterable[RefusedValue]) -> str:
 def store_line(draft: Draft, line: Line, context: Context) -> Stored:
     """Store one checked row and return what changed.
 
-    A row that says nothing new leaves no trace (as recorded). A new record may consist of its name
+    A row that says nothing new leaves no trace (as recorded), an unticked option is kept as
+    nothing. A new record may consist of its name
     and an instance (PyCap's doctests), or of its name in a classic project (own answer).
     """
     new = not draft.exists(line.record)
-    held = draft.rows(line.record).get(line.key, {})
+    held = draft.rows(line.record).get(line.key, {}).get
+    boxes = context.structure.checkbox_columns
     changed = {
         name: value
         for name, value in line.cells.items()
-        if held.get(name, "") != as_stored(value, name, context.structure)
+        if held(name, "") != ("" if value == "0" and name in boxes else value)
     }
     bare = new and (line.key.instance > 0 or not context.structure.is_longitudinal)
     if changed or bare:
         row = draft.row(line.record, line.key)
         for name, value in changed.items():
-            stored = as_stored(value, name, context.structure)
-            if stored:
-                row[name] = stored
+            if value and not (value == "0" and name in boxes):
+                row[name] = value
             else:
                 row.pop(name, None)
     if not draft.exists(line.record):
@@ -163,6 +165,7 @@ def note_changes(context: Context, changes: Iterable[Stored]) -> None:
     for one in changes:
         if one.new or one.changed:
             by_record.setdefault(one.record, []).append(one)
+    noted = []
     for record, several in by_record.items():
         new = several[0].new
         details = ", ".join(
@@ -174,14 +177,8 @@ def note_changes(context: Context, changes: Iterable[Stored]) -> None:
             )
         action = "Create record (API)" if new else "Update record (API)"
         kind: Kind = "record_add" if new else "record_edit"
-        context.note(kind, f"{action} {record}", details, record, several[-1].dag)
-
-
-def as_stored(value: str, name: str, structure: Structure) -> str:
-    """Return what is kept: an unticked checkbox is kept as nothing."""
-    if value == "0" and structure.column_by_name[name].kind == "checkbox":
-        return ""
-    return value
+        noted.append(context.activity(kind, f"{action} {record}", details, record, several[-1].dag))
+    context.project.log.add(*noted)
 
 
 def import_answer(context: Context, lines: Sequence[Line], renamed: Mapping[str, str]) -> Answer:

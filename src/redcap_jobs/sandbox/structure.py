@@ -120,6 +120,11 @@ class Structure:
         return {column.name: column for column in self.columns}
 
     @cached_property
+    def checkbox_columns(self) -> frozenset[str]:
+        """Return the names of the columns that are an option of a checkbox."""
+        return frozenset(column.name for column in self.columns if column.kind == "checkbox")
+
+    @cached_property
     def form_order(self) -> dict[str, int]:
         """Return form name → its place in the dictionary."""
         return {form.name: place for place, form in enumerate(self.forms)}
