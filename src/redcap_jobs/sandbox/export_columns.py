@@ -36,8 +36,8 @@ def select(context: Context) -> Selection:
     """Work out the columns from ``fields``, ``forms`` and what may be exported beside them.
 
     Raises:
-        Refusal: A field or form does not exist, the groups are not the user's to see, or no form
-            is.
+        Refusal: A field, form or event does not exist, the groups are not the user's to see, or no
+            form is.
 
     """
     structure, parameters = context.structure, context.parameters
@@ -47,6 +47,8 @@ def select(context: Context) -> Selection:
     }
     refuse_unknown("fields", fields, names)
     refuse_unknown("forms", forms, set(structure.form_order))
+    events = parameters.array("events") if structure.is_longitudinal else []
+    refuse_unknown("events", events, set(structure.event_by_name))
     if nothing_exportable(context):
         raise Refusal(403, MISSING_RIGHT[EXPORT])
     everything = not fields and not forms

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.date_range import in_date_range
-from redcap_jobs.sandbox.export_columns import Selection, refuse_unknown
+from redcap_jobs.sandbox.export_columns import Selection
 from redcap_jobs.sandbox.store import Record, RowKey, Snapshot
 from redcap_jobs.sandbox.structure import Structure
 
@@ -35,7 +35,6 @@ def selected_rows(context: Context, selection: Selection) -> Iterator[ExportRow]
     """
     structure = context.structure
     events = context.parameters.array("events") if structure.is_longitudinal else []
-    refuse_unknown("events", events, set(structure.event_by_name))
     id_field = structure.record_id_field
     asked = {column.form for column in selection.columns if column.field != id_field}
     bare = not structure.is_longitudinal and not selection.with_keys
