@@ -75,7 +75,8 @@ def http(reply: Reply) -> Response:
     if packed:
         parts = gzipped(parts)
     response = Response(parts if reply.rest else b"".join(parts), reply.status)
-    response.headers["Content-Type"] = reply.content_type
+    # A file's name goes as UTF-8, as PHP sends it; what writes headers takes Latin-1 only.
+    response.headers["Content-Type"] = reply.content_type.encode().decode("latin-1")
     response.headers["Expires"] = "0"
     response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
     response.headers["Pragma"] = "no-cache"
