@@ -6,6 +6,8 @@ import gzip
 import http.client
 import json
 import socket
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 import requests
@@ -13,6 +15,7 @@ from sandbox_projects import TIMEOUT, Caller, registry, trial
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.members import User, user
+from redcap_jobs.sandbox.request_log import ENTRIES, RequestEntry, RequestLog
 from redcap_jobs.sandbox.server import Sandbox
 
 
@@ -187,6 +190,16 @@ def test_the_log_names_each_call_and_holds_no_data(server: Sandbox, longitudinal
     assert json.loads(shown)[1]["call"] == "record import"
     requests.delete(f"{server.control_url}requests", timeout=TIMEOUT)
     assert server.requests == []
+
+
+def test_the_log_of_calls_does_not_grow_for_ever() -> None:
+    """A server that runs for weeks keeps the latest calls; their numbers go on."""
+    log = RequestLog()
+    one = RequestEntry(1, datetime.min, "version", "export", 901, "u", 200)  # noqa: DTZ901 - any
+    for number in range(1, ENTRIES + 3):
+        log.add(replace(one, number=number))
+    kept = log.entries()
+    assert (len(kept), kept[0].number, kept[-1].number) == (ENTRIES, 3, ENTRIES + 2)
 
 
 def test_the_state_is_a_digest_of_everything_stored(server: Sandbox, longitudinal: Caller) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 from sandbox_projects import TIMEOUT, Caller, registry
@@ -110,6 +112,27 @@ def test_a_long_export_over_the_wire(many: Sandbox, format_: str, encoding: str)
     assert (len(body) < len(text) / 10) == (encoding == "gzip")
     (entry,) = many.requests
     assert (entry.rows, entry.status) == (MANY, 200)
+
+
+def test_a_client_that_goes_away_ends_its_export() -> None:
+    """No more rows are made than were taken, and the log says how many."""
+    project = registry()
+    people = {str(place): Record({RowKey(): {"name": "x" * 3000}}) for place in range(MANY)}
+    project.store.current = Snapshot(people)
+    with Sandbox([project]) as sandbox:
+        form = f"token={project.token}&content=record&format=csv".encode()
+        head = (
+            f"POST /api/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(form)}\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", sandbox.port), TIMEOUT) as connection:
+            connection.sendall(head.encode() + form)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        begun = monotonic()
+        while not sandbox.requests:
+            assert monotonic() - begun < TIMEOUT
+        (entry,) = sandbox.requests
+        assert 0 < entry.rows < MANY
 
 
 def test_faults_of_a_long_export(many: Sandbox) -> None:

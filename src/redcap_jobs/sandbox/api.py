@@ -16,7 +16,7 @@ from redcap_jobs.sandbox.faults import BAN, BANNED, FaultBoard, FaultRule
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_create import answer_super_token
-from redcap_jobs.sandbox.replies import Reply, altered, ended_by, refused, replaced, written
+from redcap_jobs.sandbox.replies import Reply, altered, refused, replaced, written
 from redcap_jobs.sandbox.request_log import RequestEntry, RequestLog
 from redcap_jobs.sandbox.stored_files import StoredFile
 
@@ -76,7 +76,7 @@ class Api:
         if reply.rest is None:
             sent()
             return reply
-        return replace(reply, rest=ended_by(reply.rest, sent))
+        return replace(reply, ended=sent)
 
     def banned(self, address: str) -> Reply | None:
         """Count a request from an address; what it gets if it is banned, else None."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import cast
 
 from redcap_jobs.sandbox.answers import CONTENT_TYPES, Answer, InPieces, Table, error_body
@@ -26,7 +26,8 @@ Row = Sequence[str | int]
 class Reply:
     """What goes over the wire: ``body``, and ``rest`` if there is more than was written at once.
 
-    ``cut`` sends only half of the body and closes the connection.
+    ``cut`` sends only half of the body and closes the connection. ``ended`` is told when all was
+    sent that has a rest.
     """
 
     status: int
@@ -34,6 +35,7 @@ class Reply:
     content_type: str
     cut: bool = False
     rest: Iterator[bytes] | None = None
+    ended: Callable[[], None] | None = None
 
 
 def written(answer: Answer, format_: str, counts: Counts, fault: FaultRule | None) -> Reply:
@@ -118,14 +120,6 @@ def without_one_in_ten(rows: Iterable[Row], tenth: int) -> Iterator[Row]:
         yield from (row for place, row in enumerate(ten) if place != tenth)
 
 
-def ended_by(parts: Iterable[bytes], told: Callable[[], None]) -> Iterator[bytes]:
-    """Pass parts on; whoever asks for more than there are, or goes away, has it told first."""
-    try:
-        yield from parts
-    finally:
-        told()
-
-
 def gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Compress parts as they pass."""
     packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WINDOW)
@@ -136,9 +130,14 @@ def gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def whole(reply: Reply) -> Iterator[bytes]:
-    """Yield all of a reply's body."""
-    return chain([reply.body], reply.rest or ())
+def whole(reply: Reply) -> Generator[bytes, None, None]:
+    """Yield all of a reply's body; ``ended`` is told when it is over or the client goes away."""
+    try:
+        yield reply.body
+        yield from reply.rest or ()
+    finally:
+        if reply.ended is not None:
+            reply.ended()
 
 
 def not_implemented() -> Reply:

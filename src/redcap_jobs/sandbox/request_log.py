@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from threading import Lock
+
+ENTRIES = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,14 @@ class RequestEntry:
 
 
 class RequestLog:
-    """The calls since the start, or since the last reset, in the order in which they were answered."""
+    """The calls since the start, or since the last reset, in the order in which they were answered.
+
+    The oldest give way: a server that runs for weeks keeps the last :data:`ENTRIES`.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._entries: list[RequestEntry] = []
+        self._entries: deque[RequestEntry] = deque(maxlen=ENTRIES)
         self._number = 0
 
     def next_number(self) -> int:

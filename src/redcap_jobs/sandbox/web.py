@@ -69,13 +69,12 @@ def flask_app(api: Api) -> Flask:
 
 def http(reply: Reply) -> Response:
     """Return the response with REDCap's headers, compressed if the client takes it."""
-    parts, length = whole(reply), None if reply.rest else len(reply.body)
+    sent, length = whole(reply), None if reply.rest else len(reply.body)
     packed = length is None or length >= GZIP_FROM_BYTES
     packed = packed and "gzip" in request.headers.get("Accept-Encoding", "")
-    if packed:
-        parts = gzipped(parts)
+    parts = gzipped(sent) if packed else sent
     response = Response(parts if reply.rest else b"".join(parts), reply.status)
-    # A file's name goes as UTF-8, as PHP sends it; what writes headers takes Latin-1 only.
+    response.call_on_close(sent.close)
     response.headers["Content-Type"] = reply.content_type.encode().decode("latin-1")
     response.headers["Expires"] = "0"
     response.headers["Cache-Control"] = "no-store, no-cache, must-revalidate"
