@@ -78,11 +78,12 @@ def test_wrong_answers_are_told_beside_their_field(server: Sandbox, caller: Call
 
 
 def test_an_instance_that_is_not_there_yet_can_be_begun(server: Sandbox, caller: Caller) -> None:
-    """A repeating form's next instance."""
-    address = link(caller, instrument="drugs", repeat_instance="3")
-    assert "Thank you" in requests.post(address, data={"drug": "C"}, timeout=10).text
-    rows = server.project(901).store.current.records["10"].rows
-    assert rows[RowKey("week_1_arm_1", "drugs", 3)]["drug"] == "C"
+    """A repeating form's next instance, and the last one that a link is given for."""
+    for instance in ("3", "23"):
+        address = link(caller, instrument="drugs", repeat_instance=instance)
+        assert "Thank you" in requests.post(address, data={"drug": "C"}, timeout=10).text
+        rows = server.project(901).store.current.records["10"].rows
+        assert rows[RowKey("week_1_arm_1", "drugs", int(instance))]["drug"] == "C"
 
 
 def test_files_and_calculations_are_not_asked_for(caller: Caller) -> None:
@@ -104,9 +105,16 @@ def test_the_queue_lists_what_is_left(caller: Caller) -> None:
     assert link(caller) not in text
 
 
-@pytest.mark.parametrize("query", ["", "?s=nothing", "?sq=nothing"])
+@pytest.mark.parametrize("query", ["", "?s=nothing", "?sq=nothing", "?s=é", "?sq=é"])
 def test_an_unknown_address_is_a_page_that_says_so(server: Sandbox, query: str) -> None:
     """404, no traceback."""
     answer = requests.get(server.url.removesuffix("api/") + "surveys/" + query, timeout=10)
     assert answer.status_code == 404
     assert "does not exist" in answer.text
+
+
+def test_the_queue_keeps_to_the_arm_of_the_record(caller: Caller) -> None:
+    """Record 10 is in the first arm: no link to an event of the second (own answer)."""
+    text = requests.get(caller.post(content="surveyQueueLink", record="10").text, timeout=10).text
+    assert text.count("About &lt;visit&gt;") == 2
+    assert text.count("About &lt;drugs&gt;") == 3

@@ -73,6 +73,7 @@ def test_a_record_that_does_not_exist(caller: Caller, content: str) -> None:
         {"event": "nowhere"},
         {"event": "diary_arm_1"},
         {"repeat_instance": "0"},
+        {"instrument": "drugs", "repeat_instance": "23"},
     ],
 )
 @pytest.mark.parametrize("content", LINKS)

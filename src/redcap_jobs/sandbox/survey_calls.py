@@ -8,17 +8,18 @@ answers.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from redcap_jobs.sandbox.answers import Answer, Plain, Table
 from redcap_jobs.sandbox.call_places import existing_record, form_place
 from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.dictionary import status_field
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.store import Record, RowKey
+from redcap_jobs.sandbox.structure import Structure
 
 NOT_A_SURVEY = "The instrument '{}' is not enabled as a survey"
 NO_RETURN_CODE = "The survey '{}' does not allow participants to save and return later"
@@ -39,6 +40,10 @@ CODE_SIGNS = "34789ACDEFHJKLMNPRTWXY"
 LINK_SIGNS = "34789ACDEFHJKLMNPRTWXYacdefhjkmnpqrtwxy"
 LINK_LENGTH, ACCESS_LENGTH, RETURN_LENGTH = 16, 9, 8
 PARTIAL = "[not completed]"
+COMPLETE = "2"
+INSTANCES_AHEAD = 20
+"""So many instances beyond a record's last one have a link: own limit, links are found by trying."""
+TOO_FAR = 'The value of the parameter "repeat_instance" must not be greater than {}'
 
 
 class Response(NamedTuple):
@@ -52,7 +57,7 @@ class Response(NamedTuple):
 def code_of(project: SandboxProject, use: str, length: int, *parts: object) -> str:
     """Return the code for a use of a survey response, or of a record's queue."""
     text = "\0".join(map(str, (project.pid, use, *parts)))
-    digest = hmac.new(project.secret.encode(), text.encode(), hashlib.sha256).digest()
+    digest = hmac.digest(project.secret.encode(), text.encode(), "sha256")
     signs = LINK_SIGNS if use in ("link", "queue") else CODE_SIGNS
     return "".join(signs[octet % len(signs)] for octet in digest[:length])
 
@@ -71,7 +76,18 @@ def queue_link_of(project: SandboxProject, public_url: str, record: str) -> str:
 def response_named(context: Context) -> Response:
     """Return the response that record, instrument, event and instance name; Refusal if none."""
     form = survey_named(context)
-    return Response(existing_record(context), form_place(context, form), form)
+    record, key = existing_record(context), form_place(context, form)
+    most = last_instance(context.project, record, key) + INSTANCES_AHEAD
+    if key.instance > most:
+        raise Refusal(400, TOO_FAR.format(most))
+    return Response(record, key, form)
+
+
+def last_instance(project: SandboxProject, record: str, like: RowKey) -> int:
+    """Return the last stored instance of the form or event that repeats there; 0 for none."""
+    rows = project.store.current.records[record].rows
+    place = like.event, like.instrument
+    return max((key.instance for key in rows if (key.event, key.instrument) == place), default=0)
 
 
 def survey_named(context: Context) -> str:
@@ -121,13 +137,14 @@ def participants(context: Context, form: str, key: RowKey) -> Iterator[list[str 
     """Yield the rows in the records' order.
 
     A record is in the list if it stands in the event's arm. Nobody is invited by e-mail from here:
-    invitations are "not sent"; a response makes them 1, as a link must have gone out.
+    all invitations are "not sent".
     """
     project, snapshot = context.project, context.project.store.current
+    structure = context.structure
     seen: dict[str, int] = {}
     for name in snapshot.ordered:
         record = snapshot.records[name]
-        if not context.visible(record.dag) or not in_arm_of(context, record, key.event):
+        if not context.visible(record.dag) or not in_arm_of(structure, record, key.event):
             continue
         response = Response(name, key, form)
         email = email_of(context, record)
@@ -140,22 +157,27 @@ def participants(context: Context, form: str, key: RowKey) -> Iterator[list[str 
             name,
             0,
             "",
-            response_status(row.get(f"{form}_timestamp", "")),
+            response_status(row, form),
             code_of(project, "access", ACCESS_LENGTH, name, *key, form),
             link_of(project, context.public_url, response),
         ]
 
 
-def response_status(stamp: str) -> int:
-    """Return 0 for no response, 1 for a partial one, 2 for a complete one."""
-    if not stamp:
-        return 0
-    return 1 if stamp == PARTIAL else 2
+def response_status(row: Mapping[str, str], form: str) -> int:
+    """Return 0 for no response, 1 for a partial one, 2 for a complete one.
+
+    A form that is *Complete* without a time stamp counts as answered, too: imports cannot set the
+    stamp (own answer).
+    """
+    stamp = row.get(f"{form}_timestamp", "")
+    if stamp == PARTIAL:
+        return 1
+    return 2 if stamp or row.get(status_field(form)) == COMPLETE else 0
 
 
-def in_arm_of(context: Context, record: Record, event: str) -> bool:
+def in_arm_of(structure: Structure, record: Record, event: str) -> bool:
     """Tell whether a record has a row in the event's arm."""
-    events = context.structure.event_by_name
+    events = structure.event_by_name
     if event not in events:
         return True
     arms = {events[key.event].arm for key in record.rows if key.event in events}
@@ -169,27 +191,33 @@ def email_of(context: Context, record: Record) -> str:
 
 
 def find_response(project: SandboxProject, code: str) -> Response | None:
-    """Return the response behind the code of a link; None if there is none.
-
-    Instances up to one more than a record has can be reached.
-    """
+    """Return the response behind the code of a link; None if there is none."""
+    given = code.encode(errors="replace")
     for response in all_responses(project):
         mine = code_of(project, "link", LINK_LENGTH, response.record, *response.key, response.form)
-        if hmac.compare_digest(mine, code):
+        if hmac.compare_digest(mine.encode(), given):
             return response
+    return None
+
+
+def find_queue(project: SandboxProject, code: str) -> str | None:
+    """Return the record behind the code of a queue's link; None if there is none."""
+    given = code.encode(errors="replace")
+    for record in project.store.current.ordered:
+        if hmac.compare_digest(code_of(project, "queue", LINK_LENGTH, record).encode(), given):
+            return record
     return None
 
 
 def all_responses(project: SandboxProject) -> Iterator[Response]:
     """Yield every response that a record has or could begin."""
     for record in project.store.current.ordered:
-        yield from responses_of(project, record)
+        yield from responses_of(project, record, INSTANCES_AHEAD)
 
 
-def responses_of(project: SandboxProject, record: str) -> Iterator[Response]:
-    """Yield the surveys of one record, event by event."""
+def responses_of(project: SandboxProject, record: str, ahead: int) -> Iterator[Response]:
+    """Yield one record's surveys, event by event, with ``ahead`` instances that are not begun."""
     structure = project.structure
-    rows = project.store.current.records[record].rows
     for event in structure.event_order:
         for form in structure.forms:
             if not form.survey or form.name not in structure.forms_on(event):
@@ -198,13 +226,16 @@ def responses_of(project: SandboxProject, record: str) -> Iterator[Response]:
             if not instrument and not structure.event_repeats(event):
                 yield Response(record, RowKey(event), form.name)
                 continue
-            most = max(
-                (
-                    key.instance
-                    for key in rows
-                    if (key.event, key.instrument) == (event, instrument)
-                ),
-                default=0,
-            )
-            for instance in range(1, most + 2):
+            last = last_instance(project, record, RowKey(event, instrument))
+            for instance in range(1, last + ahead + 1):
                 yield Response(record, RowKey(event, instrument, instance), form.name)
+
+
+def queue_of(project: SandboxProject, record: str) -> list[Response]:
+    """Return a record's queue: the surveys of its own arm, and the next one of what repeats."""
+    stored = project.store.current.records[record]
+    return [
+        one
+        for one in responses_of(project, record, 1)
+        if in_arm_of(project.structure, stored, one.key.event)
+    ]

@@ -7,7 +7,6 @@ stores in REDCap: the values, the survey's time stamp and the form's status.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hmac import compare_digest
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template_string, request
@@ -18,12 +17,11 @@ from redcap_jobs.sandbox.dictionary import Column, Field, status_field
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.structure import Form
 from redcap_jobs.sandbox.survey_calls import (
-    LINK_LENGTH,
     PARTIAL,
-    code_of,
+    find_queue,
     find_response,
     link_of,
-    responses_of,
+    queue_of,
 )
 from redcap_jobs.sandbox.survey_calls import Response as SurveyResponse
 from redcap_jobs.sandbox.validation import BadValue, column_check
@@ -74,7 +72,7 @@ def survey_blueprint(api: Api) -> Blueprint:
         for project in list(api.projects):
             if code and (found := find_response(project, code)):
                 return survey_page(api, project, found)
-            if queue and (record := record_of_queue(project, queue)):
+            if queue and (record := find_queue(project, queue)):
                 return queue_page(api, project, record)
         return page(404, title="This survey does not exist", done="Please check the address.")
 
@@ -84,14 +82,6 @@ def survey_blueprint(api: Api) -> Blueprint:
 def page(status: int, **values: Any) -> Response:
     """Return a page."""
     return make_response(render_template_string(PAGE, **values), status)
-
-
-def record_of_queue(project: SandboxProject, code: str) -> str:
-    """Return the record whose queue has this code; '' if none."""
-    for record in project.store.current.ordered:
-        if compare_digest(code_of(project, "queue", LINK_LENGTH, record), code):
-            return record
-    return ""
 
 
 def form_of(project: SandboxProject, name: str) -> Form:
@@ -118,7 +108,7 @@ def queue_page(api: Api, project: SandboxProject, record: str) -> Response:
             "link": link_of(project, api.public_url, one),
             "done": stamp_of(project, one) not in ("", PARTIAL),
         }
-        for one in responses_of(project, record)
+        for one in queue_of(project, record)
     ]
     return page(200, title=f"Surveys of {project.title}", links=links)
 
