@@ -56,10 +56,16 @@ class Line:
 
 @dataclass
 class Checked:
-    """The rows that may be stored, and the values that REDCap refuses."""
+    """The rows that may be stored, the values that REDCap refuses, and whose they are."""
 
     lines: list[Line] = field(default_factory=list)
     refused: list[RefusedValue] = field(default_factory=list)
+    bad: set[str] = field(default_factory=set)
+
+    @property
+    def good_lines(self) -> list[Line]:
+        """Return the rows of the records of which nothing is refused."""
+        return [line for line in self.lines if line.record not in self.bad]
 
 
 class RowChecks:
@@ -72,42 +78,59 @@ class RowChecks:
         self._structure = context.structure
         self._draft = draft
         self._overwrite = parameters.text("overwriteBehavior") == "overwrite"
+        self._one_by_one = parameters.flag("backgroundProcess")
+        self._eav = parameters.text("type") == "eav"
+        self._may_create = context.rights.allow("record_create")
         self._order = order if order in ("YMD", "MDY", "DMY") else "YMD"
         self._by_place: dict[tuple[str, str], PlaceChecks] = {}
-        self._given: set[tuple[str, RowKey]] = set()
+        self._given: dict[str, list[RowKey]] = {}
 
     def check(self, rows: Sequence[Row]) -> Checked:
-        """Return all rows, checked."""
+        """Return all rows, checked.
+
+        Raises:
+            Refusal: Something is wrong that REDCap says in one sentence; a background import
+                only leaves the record out.
+
+        """
         checked = Checked()
         for row in rows:
             record = row[self._structure.record_id_field].strip()
-            key = self._place(row, record)
-            if isinstance(key, list):
-                checked.refused.extend(key)
+            known = len(checked.refused)
+            try:
+                key = self._place(row, record)
+            except BadPlace as bad:
+                checked.refused.extend(RefusedValue(record, *flaw) for flaw in bad.flaws)
+                checked.bad.add(record)
                 continue
-            self._given.add((record, key))
+            except Refusal:
+                if not self._one_by_one:
+                    raise
+                checked.bad.add(record)
+                continue
+            self._given.setdefault(record, []).append(key)
             cells = self._cells(row, record, key, checked.refused)
             dag = row.get(DAG_COLUMN)
             if dag and dag not in self._structure.dag_by_unique_name:
                 reason = f"The value is not a valid Data Access Group for {DAG_COLUMN}"
                 checked.refused.append(RefusedValue(record, DAG_COLUMN, dag, reason))
             moved = dag if dag or self._overwrite else None
+            if len(checked.refused) > known:
+                checked.bad.add(record)
             checked.lines.append(Line(record, key, cells, moved))
         return checked
 
-    def _place(self, row: Row, record: str) -> RowKey | list[RefusedValue]:
+    def _place(self, row: Row, record: str) -> RowKey:
         id_field = self._structure.record_id_field
         if not record:
-            return [RefusedValue(record, id_field, record, NO_RECORD_NAME)]
+            raise BadPlace((id_field, record, NO_RECORD_NAME))
         if self._draft.exists(record):
             if not self._context.visible(self._draft.dag(record)):
-                return [RefusedValue(record, id_field, record, OTHER_DAG)]
-        elif not self._context.rights.allow("record_create"):
+                raise BadPlace((id_field, record, OTHER_DAG))
+        elif not self._may_create:
             raise Refusal(400, MAY_NOT_CREATE)
-        try:
-            return place_of(row, record, self._structure, self._draft, self._given)
-        except BadPlace as bad:
-            return [RefusedValue(record, *flaw) for flaw in bad.flaws]
+        given = self._given.get(record, ())
+        return place_of(row, record, self._structure, self._draft, given, numbers_on=not self._eav)
 
     def _cells(
         self, row: Row, record: str, key: RowKey, refused: list[RefusedValue]
@@ -116,16 +139,19 @@ class RowChecks:
         place = (key.event, key.instrument)
         if place not in self._by_place:
             self._by_place[place] = PlaceChecks(self._context, key, self._order)
-        checks, columns = self._by_place[place], self._structure.column_by_name
-        locks, overwrite = self._draft.locks(record), self._overwrite
+        checks, overwrite = self._by_place[place], self._overwrite
+        locks = self._draft.locks(record)
+        held = self._draft.rows(record).get(key, {})
         cells: dict[str, str] = {}
         for name, value in row.items():
             check = checks[name] if value or overwrite else None
             if check is None:
                 continue
             try:
-                if locks:
-                    refuse_locked(locks, key, columns[name].form)
+                if locks and (value or name in held):
+                    refuse_locked(locks, key, check.form)
+                if not value:
+                    check.refuse_erasing(held.get(name, ""))
                 stored = check[value]
             except BadValue as bad:
                 named = self._context.behaviour.refusals_name_event
@@ -141,20 +167,28 @@ class Known(dict[str, str | None]):
     """A column's values → what is stored for them (None: nothing); each is checked once.
 
     Codes, dates and small numbers come again and again, and looking them up takes a tenth of
-    checking them. A value that is refused is not kept: BadValue.
+    checking them. A value that is refused is not kept: BadValue. ``kept`` says why what is stored
+    may not be erased, if so.
     """
 
-    def __init__(self, check: Callable[[str], str | None]) -> None:
+    def __init__(self, form: str, check: Callable[[str], str | None], kept: str = "") -> None:
         super().__init__()
+        self.form = form
         self._check = check
+        self._kept = kept
 
     def __missing__(self, value: str) -> str | None:
         stored = self[value] = self._check(value)
         return stored
 
+    def refuse_erasing(self, held: str) -> None:
+        """Refuse to erase a value that is there and that the user may not change: BadValue."""
+        if held and self._kept:
+            raise BadValue(self._kept)
+
 
 class PlaceChecks(dict[str, Known | None]):
-    """The checks of rows of one event and instrument by column; None for what is no field."""
+    """The checks of rows of one event and instrument by column; None for what is passed over."""
 
     def __init__(self, context: Context, key: RowKey, order: str) -> None:
         super().__init__()
@@ -166,32 +200,42 @@ class PlaceChecks(dict[str, Known | None]):
         structure = self._structure
         column = structure.column_by_name.get(name)
         known = None
-        if column is not None and name != structure.record_id_field:
-            known = Known(self._check_of(column))
+        if (
+            column is not None
+            and name != structure.record_id_field
+            and importable(column, structure)
+        ):
+            known = self._known(column)
         self[name] = known
         return known
 
-    def _check_of(self, column: Column) -> Callable[[str], str | None]:
+    def _known(self, column: Column) -> Known:
         structure, here = self._structure, column.form in self._living
-        if column.kind != "status" and structure.field_by_name[column.field].type in NEVER_IMPORTED:
-            return lambda _: None
-        why_not = ""
+        why_not = kept = ""
         if not here:
             why_not = misplaced(structure, column.name, column.form, self._key)
         elif column.kind == "file":
             why_not = FILE_FIELD
         elif not editable(self._context, column.form):
-            why_not = READ_ONLY
+            why_not = kept = READ_ONLY
+        erases = here and column.kind != "file"
         check = column_check(column, structure, self._order)
 
         def stored(value: str) -> str | None:
             if not value:
-                return "" if here else None
+                return "" if erases else None
             if why_not:
                 raise BadValue(why_not)
             return check(value)
 
-        return stored
+        return Known(column.form, stored, kept)
+
+
+def importable(column: Column, structure: Structure) -> bool:
+    """Tell whether a column takes values at all: calculated ones are passed over."""
+    return (
+        column.kind == "status" or structure.field_by_name[column.field].type not in NEVER_IMPORTED
+    )
 
 
 def refuse_locked(locks: Collection[tuple[RowKey, str]], key: RowKey, form: str) -> None:

@@ -22,6 +22,11 @@ NOT_THAT_FORMAT = "The data is not in the specified format."
 
 KEY_NAMES = ("redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance")
 
+DELIMITERS = {",": ",", "tab": "\t", "\t": "\t", ";": ";", "|": "|", "^": "^"}
+LONGEST_CELL = 2**27
+"""In characters; Python's own limit would refuse a long note."""
+csv.field_size_limit(LONGEST_CELL)
+
 HALF_A_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 Row = dict[str, str]
@@ -55,8 +60,8 @@ def read_rows(parameters: Parameters, record_id_field: str) -> list[Row]:
 def json_rows(data: str) -> list[Row]:
     """Read a JSON list of objects."""
     try:
-        parsed = json.loads(data)
-    except ValueError:
+        parsed = json.loads(data, parse_constant=no_constant)
+    except (ValueError, RecursionError):
         raise Refusal(400, JSON_MALFORMED) from None
     if isinstance(parsed, dict):
         raise NothingImported
@@ -65,6 +70,11 @@ def json_rows(data: str) -> list[Row]:
     if not isinstance(parsed, list) or not all(isinstance(row, dict) for row in parsed):
         raise Refusal(400, JSON_MALFORMED)
     return [row if all_text(row) else texts_of(row) for row in parsed]
+
+
+def no_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(name)
 
 
 def all_text(row: Mapping[str, object]) -> bool:
@@ -87,19 +97,30 @@ def encodable(parsed: object) -> bool:
 
 
 def json_text(value: object) -> str:
-    """Return a JSON value as the text that is stored: null is blank, true is 1."""
+    """Return a JSON value as the text that is stored: null is blank, true is 1, 71.0 is 71.
+
+    Numbers are written as PHP writes them, with 14 digits.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, float):
+        return f"{value:.14G}"
     return value if isinstance(value, str) else str(value)
 
 
 def csv_rows(data: str, delimiter: str) -> list[Row]:
-    """Read csv with a header line; a line with other than its number of cells is no csv."""
-    delimiter = {"tab": "\t"}.get(delimiter, delimiter)
-    reader = csv.reader(io.StringIO(data.removeprefix("\ufeff")), delimiter=delimiter)
-    lines = [line for line in reader if line]
+    """Read csv with a header line; a line with other than its number of cells is no csv.
+
+    The delimiters are those of the API help; what is none of them counts as a comma (own answer).
+    """
+    text = io.StringIO(data.removeprefix("\ufeff"), newline="")
+    reader = csv.reader(text, delimiter=DELIMITERS.get(delimiter, ","))
+    try:
+        lines = [line for line in reader if line]
+    except csv.Error:
+        raise Refusal(400, NOT_THAT_FORMAT) from None
     if not lines:
         return []
     header, *body = lines

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Iterable
 
 from redcap_jobs.sandbox.import_formats import Row
 from redcap_jobs.sandbox.parameters import Refusal
@@ -28,6 +29,9 @@ BAD_INSTANCE = (
 )
 """All recorded: PyCap issue 154 (both lines come for one row), INTERPOLAR issue 917."""
 
+INSTANCE = re.compile(r"0*[1-9][0-9]{0,8}")
+"""Up to nine digits: more are no instance of anything."""
+
 
 class BadPlace(Exception):
     """A row that cannot go where it says: columns, their values, the reasons."""
@@ -42,11 +46,15 @@ def place_of(
     record: str,
     structure: Structure,
     draft: Draft,
-    given: Collection[tuple[str, RowKey]],
+    given: Iterable[RowKey],
+    *,
+    numbers_on: bool = True,
 ) -> RowKey:
     """Return the row's key; a row without an event goes to the first one (as recorded).
 
-    ``given`` holds the places of earlier rows of the same import, which ``new`` counts on from.
+    ``given`` holds the places of the record's earlier rows in the same import, which ``new`` counts
+    on from. Without ``numbers_on`` (EAV, whose lines would not know which of them belong
+    together) ``new`` is refused as any other bad instance: own answer.
 
     Raises:
         BadPlace: Instrument or instance do not fit the project's repeating set-up.
@@ -67,13 +75,12 @@ def place_of(
         if instance:
             raise BadPlace(("redcap_repeat_instance", instance, NOT_REPEATING))
         return RowKey(event)
-    if instance == "new":
-        taken = list(draft.rows(record))
-        taken += [key for name, key in given if name == record]
+    if instance == "new" and numbers_on:
+        taken = (*draft.rows(record), *given)
         same = [key.instance for key in taken if key[:2] == (event, instrument)]
         return RowKey(event, instrument, max(same, default=0) + 1)
     if not instance:
         return RowKey(event, instrument, 1)
-    if not instance.isdecimal() or int(instance) < 1:
+    if not INSTANCE.fullmatch(instance):
         raise Refusal(400, BAD_INSTANCE.format(record=record, value=instance))
     return RowKey(event, instrument, int(instance))

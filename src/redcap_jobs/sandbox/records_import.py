@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
-from redcap_jobs.sandbox.activity_log import Kind
+from redcap_jobs.sandbox.activity_log import Activity, Kind
 from redcap_jobs.sandbox.answers import Answer, Count, Ids, Plain, Success
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.import_checks import Line, RefusedValue, RowChecks
@@ -29,12 +30,13 @@ DAG_FORBIDDEN = "Illegal use of 'redcap_data_access_group' field!"
 
 
 class Stored(NamedTuple):
-    """What became of one row: whether its record is new, and which cells changed to what."""
+    """What became of one row: whether its record is new or moved, and which cells changed to what."""
 
     record: str
     dag: str
     new: bool
     changed: dict[str, str]
+    moved: bool = False
 
 
 def import_records(context: Context) -> Answer:
@@ -56,12 +58,9 @@ def import_records(context: Context) -> Answer:
     with context.project.store.writing(context.now) as draft:
         renamed = auto_numbers(context, rows, draft)
         checked = RowChecks(context, draft).check(rows)
-        lines = checked.lines
-        if checked.refused:
-            if not context.parameters.flag("backgroundProcess"):
-                raise Refusal(400, refusal_text(checked.refused))
-            bad = {refused.where for refused in checked.refused}
-            lines = [line for line in lines if line.record not in bad]
+        if checked.refused and not context.parameters.flag("backgroundProcess"):
+            raise Refusal(400, refusal_text(checked.refused))
+        lines = checked.good_lines
         changes = [store_line(draft, line, context) for line in lines]
     note_changes(context, changes)
     context.counts.rows = len(rows)
@@ -154,31 +153,41 @@ def store_line(draft: Draft, line: Line, context: Context) -> Stored:
     if new and context.user.dag:
         draft.set_dag(line.record, context.user.dag)
     if line.dag is not None and draft.dag(line.record) != line.dag:
-        changed[DAG_COLUMN] = line.dag
         draft.set_dag(line.record, line.dag)
+        return Stored(line.record, line.dag, new, changed, moved=True)
     return Stored(line.record, draft.dag(line.record), new, changed)
 
 
 def note_changes(context: Context, changes: Iterable[Stored]) -> None:
-    """Write a row per record into the project's log; unchanged data leave none (REDCapR #515)."""
+    """Write a row per record into the project's log; unchanged data leave none (REDCapR #515).
+
+    A move to a group has a row of its own, and what is done in the background is done by
+    ``SYSTEM``; both as recorded from the web page's import.
+    """
     by_record: dict[str, list[Stored]] = {}
     for one in changes:
-        if one.new or one.changed:
+        if one.new or one.changed or one.moved:
             by_record.setdefault(one.record, []).append(one)
-    noted = []
-    for record, several in by_record.items():
-        new = several[0].new
-        details = ", ".join(
-            f"{name} = '{value}'" for one in several for name, value in one.changed.items()
-        )
-        if new:
-            details = ", ".join(
-                filter(None, [f"{context.structure.record_id_field} = '{record}'", details])
-            )
+    rows = list(chain.from_iterable(log_rows(context, several) for several in by_record.values()))
+    if context.parameters.flag("backgroundProcess"):
+        rows = [replace(row, username=f"SYSTEM ({row.username})") for row in rows]
+    context.project.log.add(*rows)
+
+
+def log_rows(context: Context, several: Sequence[Stored]) -> Iterator[Activity]:
+    """Yield the log's rows about one record."""
+    record, dag, new = several[0].record, several[-1].dag, several[0].new
+    changed = [f"{name} = '{value}'" for one in several for name, value in one.changed.items()]
+    if new:
+        changed.insert(0, f"{context.structure.record_id_field} = '{record}'")
+    if changed:
         action = "Create record (API)" if new else "Update record (API)"
         kind: Kind = "record_add" if new else "record_edit"
-        noted.append(context.activity(kind, f"{action} {record}", details, record, several[-1].dag))
-    context.project.log.add(*noted)
+        yield context.activity(kind, f"{action} {record}", ", ".join(changed), record, dag)
+    if any(one.moved for one in several):
+        verb = "Assign record to" if dag else "Remove record from"
+        details = f"{verb} Data Access Group ({DAG_COLUMN} = '{dag}')"
+        yield context.activity("record_edit", f"Update record (API) {record}", details, record, dag)
 
 
 def import_answer(context: Context, lines: Sequence[Line], renamed: Mapping[str, str]) -> Answer:

@@ -87,11 +87,8 @@ def column_check(column: Column, structure: Structure, order: str) -> Check:
         return choice_check(column.name, STATUS_CHOICES)
     field = structure.field_by_name[column.field]
     if column.kind == "checkbox":
-        check = choice_check(column.name, {"0": "", "1": ""})
-    elif field.labels:
-        check = choice_check(field.name, field.labels)
-    else:
-        check = text_check(field, order)
+        return choice_check(column.name, {"0": "", "1": ""})
+    check = choice_check(field.name, field.labels) if field.labels else text_check(field, order)
     return allowing(structure.missing_data_codes, check)
 
 
