@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import requests
 from sandbox_projects import Caller, trial
 
-from redcap_jobs.sandbox.members import user
+from redcap_jobs.sandbox.dictionary import Field
+from redcap_jobs.sandbox.members import Rights, user
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import RowKey
 
@@ -84,14 +86,141 @@ def test_an_upload_without_a_file_is_refused(caller: Caller) -> None:
     assert caller.post(action="export", **PHOTO).content == b"a photo"
 
 
-def test_a_locked_form_keeps_its_file(server: Sandbox, caller: Caller) -> None:
-    """Neither upload nor deletion gets past a lock."""
-    project = server.project(901)
-    with project.store.writing(None) as draft:
-        draft.set_locks("2", frozenset({(RowKey("start_arm_2"), "enrolment")}))
-    assert upload(caller, **PHOTO).status_code == 400
-    assert caller.post(action="delete", **PHOTO).status_code == 400
+@pytest.mark.parametrize(
+    ("lock", "words"),
+    [
+        (
+            (RowKey("start_arm_2"), "enrolment"),
+            "located on a form that is locked. You must first unlock this form for this record.",
+        ),
+        (
+            (RowKey(), ""),
+            "locked at the record level. No value within this record can be modified.",
+        ),
+    ],
+)
+def test_a_lock_keeps_the_file(
+    server: Sandbox, caller: Caller, lock: tuple[RowKey, str], words: str
+) -> None:
+    """Neither upload nor deletion gets past a lock, in the words recorded for record imports."""
+    with server.project(901).store.writing(None) as draft:
+        draft.set_locks("2", frozenset({lock}))
+    for answer in (
+        upload(caller, returnFormat="json", **PHOTO),
+        caller.post(action="delete", returnFormat="json", **PHOTO),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["error"].endswith(words)
     assert caller.post(action="export", **PHOTO).content == b"a photo"
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_who_may_not_edit_the_form_changes_no_file(server: Sandbox, code: int) -> None:
+    """No access and read only: 403 (own answer); the file stays."""
+    project = server.project(901)
+    nurse = replace(user("nurse"), rights=Rights(user("nurse").rights.granted, {"enrolment": code}))
+    caller = Caller(server.url, project.add_user(nurse))
+    assert upload(caller, **PHOTO).status_code == 403
+    assert caller.post(action="delete", **PHOTO).status_code == 403
+    assert caller.post(action="export", **PHOTO).content == b"a photo"
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_who_may_not_export_the_field_gets_no_file(server: Sandbox, code: int) -> None:
+    """Without the form's export, or de-identified: as if there were no file (own answer)."""
+    project = server.project(901)
+    rights = Rights(user("nurse").rights.granted, {}, {"enrolment": code})
+    caller = Caller(server.url, project.add_user(replace(user("nurse"), rights=rights)))
+    answer = caller.post(action="export", returnFormat="json", **PHOTO)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "There is no file to download for this record"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "mime"),
+    [
+        ("test.txt", "test.txt", "text/plain"),
+        ("scan.pdf", "scan.pdf", "application/pdf"),
+        ("blob", "blob", "application/octet-stream"),
+        ("../up/down.txt", "down.txt", "text/plain"),
+    ],
+)
+def test_name_and_type_of_an_upload(caller: Caller, sent: str, kept: str, mime: str) -> None:
+    """A name has no folders; PyCap sends no type, and its doctests show text/plain for test.txt."""
+    requests.post(
+        caller.url,
+        data={"token": caller.token, "action": "import", **PHOTO},
+        files={"file": (sent, b"x")},
+        timeout=10,
+    )
+    answer = caller.post(action="export", **PHOTO)
+    assert answer.headers["Content-Type"] == f'{mime}; name="{kept}";charset=UTF-8'
+
+
+def test_a_name_cannot_break_the_headers_of_an_export(caller: Caller) -> None:
+    """A line's end in the name, as the form ``filename*`` may hold it, is left out."""
+    lines = [
+        *(
+            f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
+            for name, value in {"token": caller.token, "action": "import", **PHOTO}.items()
+        ),
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename*=UTF-8''a%0D%0Ab%5Cc.txt\r\n\r\nx",
+        "--b--\r\n",
+    ]
+    answer = requests.post(
+        caller.url,
+        data="\r\n".join(lines),
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.text) == (200, "")
+    answer = caller.post(action="export", **PHOTO)
+    assert answer.headers["Content-Type"] == 'text/plain; name="c.txt";charset=UTF-8'
+
+
+def test_a_repeating_form_has_a_file_per_instance() -> None:
+    """The instance named is the one written; without one it is the first (API help)."""
+    project = trial()
+    fields = (*project.structure.fields, Field("label", "drugs", "file", "Label"))
+    project.change(structure=replace(project.structure, fields=fields))
+    label = {"content": "file", "record": "10", "field": "label", "event": "week_1_arm_1"}
+    with Sandbox([project]) as server:
+        caller = Caller(server.url, server.project(901).token)
+        for number in ("", "2", "3"):
+            upload(caller, f"no{number}.txt", repeat_instance=number, **label)
+        rows = caller.export(fields=["record_id", "label"], events=["week_1_arm_1"])
+        shown = {row["redcap_repeat_instance"]: row["label"] for row in rows}
+        assert {number: shown[number] for number in (1, 2, 3)} == {
+            1: "no.txt",
+            2: "no2.txt",
+            3: "no3.txt",
+        }
+        caller.post(action="delete", repeat_instance="2", **label)
+        left = [caller.post(action="export", repeat_instance=str(n), **label) for n in (1, 2, 3)]
+        assert [one.status_code for one in left] == [200, 400, 200]
+
+
+@pytest.mark.parametrize("instance", ["0", "-1", "x", "9" * 5000])
+def test_an_instance_is_a_positive_number(caller: Caller, instance: str) -> None:
+    """Own words, status 400."""
+    answer = caller.post(action="export", repeat_instance=instance, **PHOTO)
+    assert answer.status_code == 400
+
+
+def test_what_is_done_to_files_is_in_the_log_of_the_records_group(
+    server: Sandbox, caller: Caller
+) -> None:
+    """Changed and downloaded files leave rows, read by users of the record's group."""
+    upload(caller, **PHOTO)
+    caller.post(action="export", **PHOTO)
+    caller.post(action="delete", **PHOTO)
+    south = Caller(server.url, server.project(901).add_user(user("s", dag="south_clinic")))
+    rows = south.post(content="log", format="json", record="2").json()
+    assert [(row["action"], row["details"]) for row in rows] == [
+        ("Update record (API) 2", "photo = ''"),
+        ("Download file (API) 2", "photo"),
+        ("Update record (API) 2", "photo = 'new.txt'"),
+    ]
 
 
 def test_a_user_of_another_group_finds_no_record(server: Sandbox) -> None:

@@ -13,6 +13,7 @@ INVALID_EVENT = "invalid event"
 NOT_ON_EVENT = "The instrument '{form}' is not designated for the event '{event}'"
 BAD_INSTANCE = 'The value of the parameter "repeat_instance" must be a positive whole number'
 """Own answers."""
+MAX_DIGITS = 9
 
 
 def existing_record(context: Context) -> str:
@@ -56,11 +57,16 @@ def form_place(context: Context, form: str) -> RowKey:
     structure, event = context.structure, event_of(context)
     if form not in structure.forms_on(event):
         raise Refusal(400, NOT_ON_EVENT.format(form=form, event=event))
-    instance = context.parameters.text("repeat_instance", "1")
-    if not instance.isdecimal() or int(instance) == 0:
+    instance = number_of(context.parameters.text("repeat_instance", "1"))
+    if instance == 0:
         raise Refusal(400, BAD_INSTANCE)
     if structure.repeats(event, form):
-        return RowKey(event, form, int(instance))
+        return RowKey(event, form, instance)
     if structure.event_repeats(event):
-        return RowKey(event, "", int(instance))
+        return RowKey(event, "", instance)
     return RowKey(event)
+
+
+def number_of(text: str) -> int:
+    """Return the number that a parameter holds, 0 for whatever is none of up to nine digits."""
+    return int(text) if len(text) <= MAX_DIGITS and text.isdecimal() else 0

@@ -2,7 +2,8 @@
 
 Recorded: the texts for a field that is no file field and for nothing there to be deleted or
 downloaded (clients compare with them; their status 400 is our own), an empty body on success, and
-the name in the content type of an export.
+the name in the content type of an export. A lock is refused in the words of record imports, and a
+file that the user may not export is as good as none (own answers).
 """
 
 from __future__ import annotations
@@ -11,21 +12,17 @@ from redcap_jobs.sandbox.answers import Answer, FileAnswer, Plain
 from redcap_jobs.sandbox.call_places import existing_record, form_place
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Field
+from redcap_jobs.sandbox.import_checks import LOCKED_FORM, LOCKED_RECORD
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.rights import editable, exportable
 from redcap_jobs.sandbox.store import Draft, RowKey
-from redcap_jobs.sandbox.stored_files import StoredFile
+from redcap_jobs.sandbox.uploads import uploaded_file
 
 NO_FILE_FIELD = "The field '{}' does not exist or is not a 'file' field"
 NOTHING_TO_DOWNLOAD = "There is no file to download for this record"
 NOTHING_TO_DELETE = "There is no file to delete for this record"
-NO_UPLOAD = "No valid file was uploaded"
-LOCKED = (
-    "This field is located on a form that is locked. You must first unlock this form for this "
-    "record."
-)
 READ_ONLY = "You do not have edit rights to the instrument of the field '{}'"
-"""The last and NO_UPLOAD are own answers; LOCKED is recorded for record imports."""
+"""Own answer."""
 
 
 def file_field(context: Context) -> Field:
@@ -41,29 +38,26 @@ def export_file(context: Context) -> Answer:
     """Answer an export: the bytes, under the name the file was uploaded with."""
     field = file_field(context)
     name, key = existing_record(context), form_place(context, field.form)
-    row = context.project.store.current.records[name].rows.get(key, {})
+    record = context.project.store.current.records[name]
+    row = record.rows.get(key, {})
     allowed = all(exportable(context, column) for column in field.columns)
     try:
         file = context.project.files.get(row[field.name] if allowed else "")
     except LookupError:
         raise Refusal(400, NOTHING_TO_DOWNLOAD) from None
-    context.note("export", f"Download file (API) {name}", f"{field.name}", name)
+    context.note("export", f"Download file (API) {name}", field.name, name, record.dag)
     return FileAnswer(file)
 
 
 def import_file(context: Context) -> Answer:
     """Answer an upload: it takes the place of what was there."""
     field = file_field(context)
-    upload = context.parameters.files.get("file")
-    if upload is None:
-        raise Refusal(400, NO_UPLOAD)
-    file = StoredFile(upload.name or "file", upload.mime, upload.content)
+    file = uploaded_file(context)
     with context.project.store.writing(context.now) as draft:
         name, key = place_to_write(context, field, draft)
         draft.row(name, key)[field.name] = context.project.files.put(file)
-    context.note(
-        "record_edit", f"Update record (API) {name}", f"{field.name} = '{file.name}'", name
-    )
+        dag = draft.dag(name)
+    note_change(context, name, f"{field.name} = '{file.name}'", dag)
     return Plain("")
 
 
@@ -75,8 +69,14 @@ def delete_file(context: Context) -> Answer:
         if not draft.rows(name).get(key, {}).get(field.name):
             raise Refusal(400, NOTHING_TO_DELETE)
         del draft.row(name, key)[field.name]
-    context.note("record_edit", f"Update record (API) {name}", f"{field.name} = ''", name)
+        dag = draft.dag(name)
+    note_change(context, name, f"{field.name} = ''", dag)
     return Plain("")
+
+
+def note_change(context: Context, name: str, details: str, dag: str) -> None:
+    """Note in the project's log that a record changed."""
+    context.note("record_edit", f"Update record (API) {name}", details, name, dag)
 
 
 def place_to_write(context: Context, field: Field, draft: Draft) -> tuple[str, RowKey]:
@@ -90,6 +90,8 @@ def place_to_write(context: Context, field: Field, draft: Draft) -> tuple[str, R
     if not editable(context, field.form):
         raise Refusal(403, READ_ONLY.format(field.name))
     locks = draft.locks(name)
-    if (key, field.form) in locks or any(form == "" for _, form in locks):
-        raise Refusal(400, LOCKED)
+    if any(form == "" for _, form in locks):
+        raise Refusal(400, LOCKED_RECORD)
+    if (key, field.form) in locks:
+        raise Refusal(400, LOCKED_FORM)
     return name, key
