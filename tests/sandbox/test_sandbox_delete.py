@@ -9,6 +9,7 @@ from sandbox_projects import Caller
 
 from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
+from redcap_jobs.sandbox.store import RowKey
 
 
 def delete(caller: Caller, **parts: Any) -> str:
@@ -80,3 +81,101 @@ def test_records_must_be_named(longitudinal: Caller) -> None:
     response = longitudinal.post(content="record", action="delete", format="json")
     assert response.status_code == 400
     assert len(longitudinal.export()) == 6
+
+
+def lock(server: Sandbox, key: RowKey, form: str) -> None:
+    with server.project(901).store.writing(None) as draft:
+        draft.set_locks("10", frozenset({(key, form)}))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"event": "week_1_arm_1"},
+        {"instrument": "drugs"},
+        {"arm": "1"},
+        {"instrument": "drugs", "repeat_instance": "1"},
+    ],
+)
+def test_what_is_locked_is_not_deleted(
+    server: Sandbox, longitudinal: Caller, parts: dict[str, str]
+) -> None:
+    """Neither a locked form alone nor all that holds it, nor the others of the call: own answer."""
+    lock(server, RowKey("week_1_arm_1", "drugs", 1), "drugs")
+    before = server.project(901).digest()
+    names = ["2", "10"] if not parts else ["10"]
+    answer = longitudinal.post(
+        content="record", action="delete", records=names, format="json", **parts
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith("The following records are locked: 10")
+    assert server.project(901).digest() == before
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"event": "start_arm_1"},
+        {"instrument": "visit"},
+        {"instrument": "drugs", "repeat_instance": "2"},
+    ],
+)
+def test_what_is_not_locked_is_deleted(
+    server: Sandbox, longitudinal: Caller, parts: dict[str, str]
+) -> None:
+    """A locked form locks neither other forms nor other instances; a locked record locks all."""
+    lock(server, RowKey("week_1_arm_1", "drugs", 1), "drugs")
+    assert delete(longitudinal, records=["10"], **parts) == "1"
+    lock(server, RowKey(), "")
+    answer = longitudinal.post(content="record", action="delete", records=["10"], **parts)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"arm": "9"}, {"event": "nowhere"}, {"instrument": "none"}, {"repeat_instance": "x"}],
+)
+def test_parts_that_do_not_exist(
+    server: Sandbox, longitudinal: Caller, parts: dict[str, str]
+) -> None:
+    """A name that is wrong is refused, rather than answered with a number of deletions."""
+    before = server.project(901).digest()
+    answer = longitudinal.post(
+        content="record", action="delete", records=["10"], format="json", **parts
+    )
+    ((name, value),) = parts.items()
+    assert answer.status_code == 400
+    assert answer.json()["error"] == (
+        f"The following values in the parameter \"{name}\" are not valid: '{value}'"
+    )
+    assert server.project(901).digest() == before
+
+
+def test_a_classic_project_has_arm_1(classic: Caller) -> None:
+    """Clients that always name an arm get what they mean."""
+    classic.send([{"id": "1", "name": "a"}, {"id": "2", "name": "b"}])
+    assert delete(classic, records=["1"], arm="1") == "1"
+    assert [row["id"] for row in classic.export()] == ["2"]
+
+
+def test_the_log_of_deletions(longitudinal: Caller) -> None:
+    """A record that is gone was deleted, one that lost a part was updated; nothing, no row."""
+    delete(longitudinal, records=["2"], event="week_1_arm_2")
+    delete(longitudinal, records=["10"], instrument="drugs", repeat_instance="2")
+    delete(longitudinal, records=["2"], arm="2")
+    rows = longitudinal.post(content="log", format="json", logtype="record").json()
+    assert [(row["action"], row["details"]) for row in rows] == [
+        ("Delete record (API) 2", "record_id = '2'"),
+        ("Update record (API) 10", "Delete data: instrument = 'drugs', instance = '2'"),
+    ]
+
+
+def test_a_form_goes_with_its_survey_time_stamp(server: Sandbox, longitudinal: Caller) -> None:
+    """What a survey response holds beside its fields is the form's, too."""
+    key = RowKey("start_arm_1")
+    with server.project(901).store.writing(None) as draft:
+        draft.row("10", key).update(visit_timestamp="2026-01-01 10:00:00", seen="2026-01-01")
+    delete(longitudinal, records=["10"], event="start_arm_1", instrument="visit")
+    row = server.project(901).values("10", "start_arm_1")
+    assert row == {"born": "1990-01-31", "consent____4": "1", "sex": "1"}

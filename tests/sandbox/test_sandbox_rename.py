@@ -56,6 +56,33 @@ def test_renames_that_cannot_be(server: Sandbox, caller: Caller, record: str, ne
     assert server.project(901).digest() == before
 
 
+@pytest.mark.parametrize("arm", ["2", "9"])
+def test_a_record_that_is_not_in_the_arm(server: Sandbox, caller: Caller, arm: str) -> None:
+    """400, and no empty record comes into being; of arm 9 there is none."""
+    before = server.project(901).store.current
+    answer = caller.post(record="10", new_record_name="11", arm=arm, **RENAME)
+    assert answer.status_code == 400
+    assert server.project(901).store.current is before
+
+
+def test_locks_go_with_the_rows_of_their_arm(server: Sandbox, caller: Caller) -> None:
+    """What stays under the old name keeps its own locks, and no others."""
+    caller.send([{"record_id": "10", "redcap_event_name": "start_arm_2", "sex": "1"}])
+    one, two = (RowKey(START), "visit"), (RowKey("start_arm_2"), "enrolment")
+    with server.project(901).store.writing(None) as draft:
+        draft.set_locks("10", frozenset({one, two}))
+    caller.post(record="10", new_record_name="11", arm="2", **RENAME)
+    records = server.project(901).store.current.records
+    assert (records["10"].locks, records["11"].locks) == (frozenset({one}), frozenset({two}))
+
+
+def test_a_record_of_another_group_does_not_exist(server: Sandbox) -> None:
+    """Somebody in a group can neither rename the others' records nor learn of them."""
+    nurse = Caller(server.url, server.project(901).add_user(user("nurse", dag="north_clinic")))
+    answer = nurse.post(record="2", new_record_name="11", returnFormat="json", **RENAME)
+    assert answer.json() == {"error": 'The record "2" does not exist'}
+
+
 def test_renaming_needs_its_right(server: Sandbox) -> None:
     """``record_rename``."""
     token = server.project(901).add_user(user("guest", record_rename=0))

@@ -2,70 +2,174 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 from redcap_jobs.sandbox.answers import Answer, Plain
 from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.import_places import INSTANCE
+from redcap_jobs.sandbox.import_rows import refuse_unknown
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.store import Draft, RowKey
 from redcap_jobs.sandbox.structure import Structure
+
+UNKNOWN = (
+    "One or more of the records provided cannot be deleted because they do not exist in the "
+    "project. The following records do not exist: {}"
+)
+"""Recorded by REDCapR's tests."""
+LOCKED = (
+    "One or more of the records provided cannot be deleted because they are locked or have locked "
+    "forms. The following records are locked: {}"
+)
+NO_RECORDS = 'The parameter "records" is required but missing'
+"""These two are own answers."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a record is to go: '' stands for all arms, events, instruments, instances."""
+
+    structure: Structure
+    arm: str = ""
+    event: str = ""
+    instrument: str = ""
+    instance: str = ""
+
+    @property
+    def everything(self) -> bool:
+        """Tell whether no part is named: then the whole record goes."""
+        return not (self.arm or self.event or self.instrument or self.instance)
+
+    def keys(self, keys: Iterable[RowKey]) -> list[RowKey]:
+        """Return the rows that lie in the part."""
+        return [key for key in keys if self._has(key)]
+
+    def forms(self, key: RowKey) -> frozenset[str]:
+        """Return the forms of a row that go."""
+        if self.instrument:
+            return frozenset({self.instrument})
+        return self.structure.forms_on_row(key.event, key.instrument)
+
+    def _has(self, key: RowKey) -> bool:
+        event = self.structure.event_by_name.get(key.event)
+        here = self.structure.forms_on_row(key.event, key.instrument)
+        return (
+            (not self.arm or (event is not None and str(event.arm) == self.arm))
+            and (not self.event or key.event == self.event)
+            and (not self.instrument or self.instrument in here)
+            and (not self.instance or key.instance == int(self.instance))
+        )
+
+    def __str__(self) -> str:
+        named = {
+            "arm": self.arm,
+            "event": self.event,
+            "instrument": self.instrument,
+            "instance": self.instance,
+        }
+        return ", ".join(f"{name} = '{value}'" for name, value in named.items() if value)
 
 
 def delete_records(context: Context) -> Answer:
     """Answer ``action=delete``: the number of records, bare in every format.
 
     Raises:
-        Refusal: A record does not exist (or is not the user's to see): then nothing is deleted.
+        Refusal: A record does not exist (or is not the user's to see), or is locked: then nothing
+            is deleted.
 
     """
-    parameters = context.parameters
-    names = parameters.array("records")
+    names = context.parameters.array("records")
     if not names:
-        raise Refusal(400, 'The parameter "records" is required but missing')
+        raise Refusal(400, NO_RECORDS)
+    part = part_of(context.parameters, context.structure)
     with context.project.store.writing(context.now) as draft:
         unknown = [
             name for name in names if not draft.exists(name) or not context.visible(draft.dag(name))
         ]
         if unknown:
-            raise Refusal(
-                400,
-                "One or more of the records provided cannot be deleted because they do not exist "
-                f"in the project. The following records do not exist: {', '.join(unknown)}",
-            )
+            raise Refusal(400, UNKNOWN.format(", ".join(unknown)))
+        locked = [name for name in names if is_locked(draft, name, part)]
+        if locked:
+            raise Refusal(400, LOCKED.format(", ".join(locked)))
         groups = {name: draft.dag(name) for name in names}
-        for name in names:
-            delete_parts(draft, name, parameters, context.structure)
-    for name in names:
-        details = f"{context.structure.record_id_field} = '{name}'"
-        context.note("record_delete", f"Delete record (API) {name}", details, name, groups[name])
+        deleted = [name for name in names if delete_part(draft, name, part)]
+        left = frozenset(name for name in deleted if draft.exists(name))
+    for name in deleted:
+        note_deletion(context, name, groups[name], "" if name not in left else str(part))
     context.counts.rows = len(names)
     return Plain(str(len(names)))
 
 
-def delete_parts(draft: Draft, name: str, parameters: Parameters, structure: Structure) -> None:
-    """Delete what the call names of one record; the record goes when nothing of it is left."""
-    if not any(parameters.text(part) for part in ("arm", "event", "instrument", "repeat_instance")):
-        draft.delete(name)
-        return
-    for key in [key for key in draft.rows(name) if named(key, parameters, structure)]:
-        instrument = parameters.text("instrument")
-        if not instrument or key.instrument == instrument:
-            draft.drop_row(name, key)
-            continue
-        row = draft.row(name, key)
-        for column in structure.columns:
-            if column.form == instrument:
-                row.pop(column.name, None)
-    if not draft.rows(name):
-        draft.delete(name)
+def part_of(parameters: Parameters, structure: Structure) -> Part:
+    """Return what the call names; a classic project has arm 1 and no events.
 
+    Raises:
+        Refusal: There is no such arm, event or instrument, or the instance is no number. That it
+            is refused, in the words of an export's unknown fields, is this sandbox's own answer.
 
-def named(key: RowKey, parameters: Parameters, structure: Structure) -> bool:
-    """Tell whether a row lies in the arm, event, instrument and instance that the call names."""
-    event = structure.event_by_name.get(key.event)
-    arm, wanted_event = parameters.text("arm"), parameters.text("event")
+    """
+    arm, event = parameters.text("arm"), parameters.text("event")
     instrument, instance = parameters.text("instrument"), parameters.text("repeat_instance")
-    return (
-        (not arm or (event is not None and str(event.arm) == arm))
-        and (not wanted_event or key.event == wanted_event)
-        and (not instrument or instrument in structure.forms_on_row(key.event, key.instrument))
-        and (not instance or str(key.instance) == instance)
-    )
+    known = {
+        "arm": [str(one.number) for one in structure.arms] if structure.is_longitudinal else ["1"],
+        "event": structure.event_by_name,
+        "instrument": structure.form_order,
+    }
+    for name, value in [("arm", arm), ("event", event), ("instrument", instrument)]:
+        refuse_unknown(name, [value] if value else [], known[name])
+    if instance and not INSTANCE.fullmatch(instance):
+        refuse_unknown("repeat_instance", [instance], [])
+    return Part(structure, arm if structure.is_longitudinal else "", event, instrument, instance)
+
+
+def is_locked(draft: Draft, name: str, part: Part) -> bool:
+    """Tell whether the record, or a form of it that is to go, is locked."""
+    locks = draft.locks(name)
+    if not locks:
+        return False
+    if part.everything or any(not form for _, form in locks):
+        return True
+    keys = frozenset(part.keys(key for key, _ in locks))
+    return any(key in keys and form in part.forms(key) for key, form in locks)
+
+
+def delete_part(draft: Draft, name: str, part: Part) -> bool:
+    """Delete a part of one record, and the record when nothing is left; tell whether it changed."""
+    if part.everything:
+        draft.delete(name)
+        return True
+    changed = False
+    for key in part.keys(list(draft.rows(name))):
+        if not part.instrument or key.instrument == part.instrument:
+            draft.drop_row(name, key)
+            changed = True
+            continue
+        gone = [column for column in columns_of(part) if column in draft.rows(name)[key]]
+        if gone:
+            row = draft.row(name, key)
+            for column in gone:
+                del row[column]
+            changed = True
+    if changed and not draft.rows(name):
+        draft.delete(name)
+    return changed
+
+
+def columns_of(part: Part) -> Iterator[str]:
+    """Yield the columns of the instrument that is to go, with a survey's time stamp."""
+    for column in part.structure.columns:
+        if column.form == part.instrument:
+            yield column.name
+    yield f"{part.instrument}_timestamp"
+
+
+def note_deletion(context: Context, name: str, dag: str, part: str) -> None:
+    """Note a deletion in the project's log; that of a part of a record in own words."""
+    if part:
+        context.note(
+            "record_edit", f"Update record (API) {name}", f"Delete data: {part}", name, dag
+        )
+        return
+    details = f"{context.structure.record_id_field} = '{name}'"
+    context.note("record_delete", f"Delete record (API) {name}", details, name, dag)
