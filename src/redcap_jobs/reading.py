@@ -232,7 +232,7 @@ def export(
     rows = ask(wanted)
     if again and not wanted and not places(rows) <= places(side.roster):
         log.debug("%s: the export holds rows that the roster lacks, reading it again", side.name)
-        side.roster = united(side.roster, again())
+        side.roster = settled(side.roster, again)
     expected = side.roster[side.roster["event"].isin(events)] if events else side.roster
     if wanted:
         expected = expected[expected["record"].isin(wanted)]
@@ -248,12 +248,20 @@ def without_newcomers(side: Side, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[listed]
 
 
-def united(roster: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of two rosters of one project, the later one's group for each record."""
+def settled(roster: pd.DataFrame, again: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return a roster with what it lacked: read again until that adds nothing, three times at most.
+
+    For each record the group is that of the last answer that held the row.
+    """
     import pandas as pd
 
-    both = pd.concat([again, roster], ignore_index=True)
-    return both.drop_duplicates(["record", "event"], ignore_index=True)
+    for _ in range(3):
+        both = pd.concat([again(), roster], ignore_index=True)
+        known = len(roster)
+        roster = both.drop_duplicates(["record", "event"], ignore_index=True)
+        if len(roster) == known:
+            break
+    return roster
 
 
 def with_dag(rows: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:

@@ -286,8 +286,11 @@ def table(seeds: int, participants: int = 60) -> Iterator[str]:
         yield "| " + " | ".join(cells) + " |"
         for fault in RATED:
             for rate in RATES:
+                first = 100 * (len(RATES) * RATED.index(fault) + RATES.index(rate))
                 all_tried = [
-                    tried(bench, case, fault, rate, seed) for case in both for seed in range(seeds)
+                    tried(bench, case, fault, rate, first + seed)
+                    for case in both
+                    for seed in range(seeds)
                 ]
                 counted = Counter(one.verdict for one in all_tried)
                 struck = sum(one.ended.struck for one in all_tried)

@@ -72,8 +72,8 @@ class FaultRule:
     ``content`` and ``action`` confine it ('' for all). ``after`` lets the call take effect first,
     so that only the answer is lost. ``seconds`` is how slow ``slow`` is.
 
-    ``tenth`` is which of ten rows ``missing-rows`` leaves out; the board draws it anew for each
-    call, since rows that are lost by accident are not the same ones twice.
+    ``missing-rows`` leaves out a tenth of the rows; ``chance`` says which: the board draws it anew
+    for each call, since rows that are lost by accident are not the same ones twice.
 
     ``ban`` has no rate: it strikes, for good, an address that sends more than ``requests`` within
     a minute, see :class:`~redcap_jobs.sandbox.bans.Bans`.
@@ -87,7 +87,7 @@ class FaultRule:
     after: bool = False
     seconds: float = 1.0
     requests: int = 0
-    tenth: int = 9
+    chance: int = 0
 
     def __post_init__(self) -> None:
         if self.name not in FAULTS:
@@ -159,4 +159,4 @@ class FaultBoard:
 
     def _drawn(self, rule: FaultRule) -> FaultRule:
         rows = rule.name == "missing-rows"
-        return replace(rule, tenth=self._random.randrange(10)) if rows else rule
+        return replace(rule, chance=self._random.getrandbits(32)) if rows else rule
