@@ -32,7 +32,12 @@ class Document:
 
 @dataclass(frozen=True)
 class Repository:
-    """All folders and documents by their ids; a change makes a new repository."""
+    """All folders and documents by their ids; a change makes a new repository.
+
+    Both are numbered in one row, and ``last_number`` is the last that was given: the number of what
+    was deleted does not come again.
+    """
 
     folders: Mapping[int, Folder] = field(default_factory=dict)
     documents: Mapping[int, Document] = field(default_factory=dict)
+    last_number: int = 0

@@ -1,7 +1,9 @@
 """The file repository: ``content=fileRepository`` with createFolder, list, export, import, delete.
 
 Recorded: the columns, folders before files, the number of a new folder, the text for a folder that
-is not there. Names and texts for documents are own answers.
+is not there. Names and texts for documents are own answers, and so is who may see what: a restricted
+folder takes all that is in it along; a group's folder is open to users in no group, who see every
+record too; a role's folder to that role only. Roles have no other number here than their unique name.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from redcap_jobs.sandbox.answers import Answer, FileAnswer, Plain, Table, php_json
+from redcap_jobs.sandbox.call_places import number_of
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.file_repository import TOP, Document, Folder, Repository
 from redcap_jobs.sandbox.parameters import Refusal
-from redcap_jobs.sandbox.stored_files import StoredFile
+from redcap_jobs.sandbox.structure_log import MANAGE
+from redcap_jobs.sandbox.uploads import uploaded_file
 
 NO_FOLDER = (
     "The File Repository folder folder_id={} does not exist or else you do not have permission to "
@@ -25,7 +29,8 @@ NO_DOCUMENT = (
 )
 NO_NAME = "The parameter 'name' is missing"
 NAME_TAKEN = "A folder of that name already exists there"
-NO_UPLOAD = "No valid file was uploaded"
+NO_GROUP = "The parameter 'dag_id' names no data access group of this project"
+NO_ROLE = "The parameter 'role_id' names no user role of this project"
 
 
 class FolderList(Table):
@@ -60,10 +65,10 @@ def create_folder(context: Context) -> Answer:
         if any((one.parent, one.name) == (parent, name) for one in repository.folders.values()):
             raise Refusal(400, NAME_TAKEN)
         number = next_number(repository)
-        folder = Folder(number, name, parent, group_of(context), parameters.text("role_id"))
+        folder = Folder(number, name, parent, group_of(context), role_of(context))
         folders = {**repository.folders, number: folder}
-        context.project.change(repository=replace(repository, folders=folders))
-    context.note("manage", "Manage/Design ", f"Create folder in File Repository (API) {name}")
+        context.project.change(repository=replace(repository, folders=folders, last_number=number))
+    context.note("manage", MANAGE, f"Create folder in File Repository (API) {name}")
     return Table(["folder_id"], [[number]])
 
 
@@ -93,18 +98,17 @@ def export_document(context: Context) -> Answer:
 
 def import_document(context: Context) -> Answer:
     """Take an upload into a folder; the same name may stand there twice."""
-    upload = context.parameters.files.get("file")
-    if upload is None:
-        raise Refusal(400, NO_UPLOAD)
-    file = StoredFile(upload.name or "file", upload.mime, upload.content)
-    key = context.project.files.put(file)
+    file = uploaded_file(context)
     with context.project.lock:
         repository = context.project.repository
         folder = folder_of(context, repository)
         number = next_number(repository)
-        documents = {**repository.documents, number: Document(number, file.name, folder, key)}
-        context.project.change(repository=replace(repository, documents=documents))
-    context.note("manage", "Manage/Design ", f"Upload file to File Repository (API) {file.name}")
+        document = Document(number, file.name, folder, context.project.files.put(file))
+        documents = {**repository.documents, number: document}
+        context.project.change(
+            repository=replace(repository, documents=documents, last_number=number)
+        )
+    context.note("manage", MANAGE, f"Upload file to File Repository (API) {file.name}")
     return Plain("")
 
 
@@ -117,9 +121,7 @@ def delete_document(context: Context) -> Answer:
             number: one for number, one in repository.documents.items() if number != document.doc_id
         }
         context.project.change(repository=replace(repository, documents=documents))
-    context.note(
-        "manage", "Manage/Design ", f"Delete file from File Repository (API) {document.name}"
-    )
+    context.note("manage", MANAGE, f"Delete file from File Repository (API) {document.name}")
     return Plain("")
 
 
@@ -128,38 +130,60 @@ def folder_of(context: Context, repository: Repository) -> int:
     text = context.parameters.text("folder_id")
     if not text:
         return TOP
-    folder = repository.folders.get(int(text)) if text.isdecimal() else None
-    while folder is not None and may(context, folder):
-        if folder.parent == TOP:
-            return int(text)
-        folder = repository.folders.get(folder.parent)
-    raise Refusal(400, NO_FOLDER.format(text))
+    number = number_of(text)
+    if number == TOP or not reachable(context, repository, number):
+        raise Refusal(400, NO_FOLDER.format(text))
+    return number
 
 
 def document_of(context: Context, repository: Repository) -> Document:
     """Return the document named by ``doc_id``; Refusal if there is none for this user."""
     text = context.parameters.text("doc_id")
-    document = repository.documents.get(int(text)) if text.isdecimal() else None
-    folder = repository.folders.get(document.folder) if document else None
-    if document is None or (folder is not None and not may(context, folder)):
+    document = repository.documents.get(number_of(text))
+    if document is None or not reachable(context, repository, document.folder):
         raise Refusal(400, NO_DOCUMENT.format(text))
     return document
 
 
+def reachable(context: Context, repository: Repository, number: int) -> bool:
+    """Tell whether a folder exists and neither it nor one around it is closed to this user."""
+    while number != TOP:
+        folder = repository.folders.get(number)
+        if folder is None or not may(context, folder):
+            return False
+        number = folder.parent
+    return True
+
+
 def may(context: Context, folder: Folder) -> bool:
-    """Tell whether a folder's restriction to a group or role leaves this user in."""
-    return folder.dag in ("", context.user.dag) and folder.role in ("", context.user.role)
+    """Tell whether a folder's own restriction to a group or role leaves this user in.
+
+    A role that was deleted restricts nobody any more, as a deleted group does.
+    """
+    in_group = folder.dag in ("", context.user.dag) or not context.user.dag
+    roles = context.project.members.roles
+    return in_group and (folder.role == context.user.role or folder.role not in roles)
 
 
 def group_of(context: Context) -> str:
-    """Return the unique name of the group named by its number in ``dag_id``."""
+    """Return the unique name of the group named by its number in ``dag_id``, '' without it."""
     number = context.parameters.text("dag_id")
     for dag in context.structure.dags:
         if str(dag.group_id) == number:
             return dag.unique_name
+    if number:
+        raise Refusal(400, NO_GROUP)
     return ""
 
 
+def role_of(context: Context) -> str:
+    """Return the role named by its unique name in ``role_id``, '' without it."""
+    role = context.parameters.text("role_id")
+    if role and role not in context.project.members.roles:
+        raise Refusal(400, NO_ROLE)
+    return role
+
+
 def next_number(repository: Repository) -> int:
-    """Return the next number; folders and documents share them."""
-    return max([0, *repository.folders, *repository.documents]) + 1
+    """Return the next number for a folder or document."""
+    return max([repository.last_number, *repository.folders, *repository.documents]) + 1
