@@ -1,4 +1,4 @@
-"""Survey links, codes, the participant list; forms as PDF."""
+"""Survey links, codes, the participant list."""
 
 from __future__ import annotations
 
@@ -114,25 +114,13 @@ def test_the_participant_list_needs_its_right(server: Sandbox) -> None:
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize(
-    ("parameters", "name"),
-    [
-        ({}, "SmallTrial_blank.pdf"),
-        ({"record": "10", "event": "start_arm_1", "instrument": "visit"}, "visit_record_10.pdf"),
-        ({"allRecords": "true"}, "SmallTrial_all_records.pdf"),
-    ],
-)
-def test_forms_as_pdf(caller: Caller, parameters: dict[str, str], name: str) -> None:
-    """A whole PDF, its kind and name in the content type."""
-    answer = caller.post(content="pdf", **parameters)
-    assert answer.content.startswith(b"%PDF-")
-    assert answer.content.rstrip().endswith(b"%%EOF")
-    assert answer.headers["Content-Type"] == f'application/pdf; name="{name}";charset=UTF-8'
-
-
-def test_a_compact_pdf_is_smaller(caller: Caller) -> None:
-    """Fields without a value are left out."""
-    one = {"record": "10", "instrument": "enrolment", "event": "start_arm_1"}
-    whole = caller.post(content="pdf", **one).content
-    assert len(caller.post(content="pdf", compactDisplay="true", **one).content) < len(whole)
-    assert caller.post(content="pdf", record="10", instrument="nothing").status_code == 400
+def test_whose_form_is_complete_counts_as_answered(caller: Caller) -> None:
+    """Also without a time stamp, which no import can set: own answer. Type and values: PyCap."""
+    row = {"record_id": "10", "redcap_event_name": "week_1_arm_1", "visit_complete": "2"}
+    statuses = []
+    for rows in ([], [row]):
+        if rows:
+            caller.send(rows)
+        listed = caller.post(content="participantList", format="json", **WEEK).json()
+        statuses += [one["response_status"] for one in listed]
+    assert statuses == [0, 2]

@@ -38,6 +38,10 @@ LIST_COLUMNS = [
 CODE_SIGNS = "34789ACDEFHJKLMNPRTWXY"
 """Letters and digits that nobody takes for another."""
 LINK_SIGNS = "34789ACDEFHJKLMNPRTWXYacdefhjkmnpqrtwxy"
+CODE_TABLE, LINK_TABLE = (
+    bytes(ord(signs[octet % len(signs)]) for octet in range(256))
+    for signs in (CODE_SIGNS, LINK_SIGNS)
+)
 LINK_LENGTH, ACCESS_LENGTH, RETURN_LENGTH = 16, 9, 8
 PARTIAL = "[not completed]"
 COMPLETE = "2"
@@ -58,8 +62,8 @@ def code_of(project: SandboxProject, use: str, length: int, *parts: object) -> s
     """Return the code for a use of a survey response, or of a record's queue."""
     text = "\0".join(map(str, (project.pid, use, *parts)))
     digest = hmac.digest(project.secret.encode(), text.encode(), "sha256")
-    signs = LINK_SIGNS if use in ("link", "queue") else CODE_SIGNS
-    return "".join(signs[octet % len(signs)] for octet in digest[:length])
+    signs = LINK_TABLE if use in ("link", "queue") else CODE_TABLE
+    return digest[:length].translate(signs).decode()
 
 
 def link_of(project: SandboxProject, public_url: str, response: Response) -> str:
