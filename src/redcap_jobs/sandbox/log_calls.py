@@ -9,6 +9,7 @@ from redcap_jobs.sandbox.activity_log import Activity
 from redcap_jobs.sandbox.answers import Answer, Table
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.parameters import Refusal
+from redcap_jobs.sandbox.structure_log import MANAGE
 
 COLUMNS = ["timestamp", "username", "action", "details", "record"]
 KINDS = {
@@ -25,7 +26,7 @@ KINDS = {
 """``logtype`` → kinds of rows."""
 BAD_TYPE = 'The value of the parameter "logtype" is not valid'
 BAD_TIME = 'The value of the parameter "{}" must be in YYYY-MM-DD HH:MM format'
-"""Own answers."""
+"""Own answers, as is that an unknown group has no rows."""
 
 
 def export_log(context: Context) -> Answer:
@@ -36,12 +37,15 @@ def export_log(context: Context) -> Answer:
         for one in reversed(context.project.log.all())
         if all(test(one) for test in keep)
     ]
-    context.note("manage", "Manage/Design ", "Export Logging (API)")
+    context.note("manage", MANAGE, "Export Logging (API)")
     return Table(COLUMNS, rows)
 
 
 def filters(context: Context) -> list[Callable[[Activity], bool]]:
-    """Return the tests that a row must pass; a user in a group sees its records' rows only."""
+    """Return the tests that a row must pass.
+
+    A user in a group sees the rows of its records only, whatever group is asked for.
+    """
     text = context.parameters.text
     tests: list[Callable[[Activity], bool]] = []
     if kind := text("logtype"):
@@ -52,13 +56,23 @@ def filters(context: Context) -> list[Callable[[Activity], bool]]:
         tests.append(lambda one: one.username == user)
     if record := text("record"):
         tests.append(lambda one: one.record == record)
-    if dag := text("dag") or context.user.dag:
-        tests.append(lambda one: one.dag == dag)
+    if named := text("dag"):
+        asked = group_named(context, named)
+        tests.append(lambda one: one.dag == asked)
+    if own := context.user.dag:
+        tests.append(lambda one: one.dag == own)
     if begin := server_time(context, "beginTime"):
         tests.append(lambda one: one.at >= begin)
     if end := server_time(context, "endTime"):
         tests.append(lambda one: one.at <= end)
     return tests
+
+
+def group_named(context: Context, text: str) -> str:
+    """Return the unique name of a group given by its number (as clients do) or unique name."""
+    return next(
+        (dag.unique_name for dag in context.structure.dags if str(dag.group_id) == text), text
+    )
 
 
 def server_time(context: Context, name: str) -> datetime | None:

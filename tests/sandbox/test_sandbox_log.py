@@ -1,0 +1,141 @@
+"""The project's own log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sandbox_projects import Caller, trial
+
+from redcap_jobs.sandbox.members import user
+from redcap_jobs.sandbox.server import Sandbox
+
+START = "start_arm_1"
+
+
+@pytest.fixture
+def server() -> Iterator[Sandbox]:
+    with Sandbox([trial()], now=datetime(2026, 11, 22, 12, tzinfo=UTC)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def caller(server: Sandbox) -> Caller:
+    return Caller(server.url, server.project(901).token)
+
+
+def log(caller: Caller, **parameters: str) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = caller.post(content="log", format="json", **parameters).json()
+    return rows
+
+
+def test_what_records_do_is_logged_newest_first(caller: Caller) -> None:
+    """Created, updated, deleted, with the changed cells; time to the minute."""
+    caller.send([{"record_id": "77", "redcap_event_name": START, "sex": "1"}])
+    caller.send([{"record_id": "77", "redcap_event_name": START, "sex": "2", "born": "1990-01-01"}])
+    caller.post(content="record", action="delete", records=["77"])
+    rows = log(caller, logtype="record")
+    assert [row["action"] for row in rows] == [
+        "Delete record (API) 77",
+        "Update record (API) 77",
+        "Create record (API) 77",
+    ]
+    assert rows[1]["details"] == "sex = '2', born = '1990-01-01'"
+    assert rows[2]["details"] == "record_id = '77', sex = '1'"
+    assert list(rows[0]) == ["timestamp", "username", "action", "details", "record"]
+    assert rows[0]["timestamp"] == "2026-11-22 12:00"
+    assert {row["username"] for row in rows} == {"data_manager"}
+
+
+def test_unchanged_data_leave_no_row(caller: Caller) -> None:
+    """REDCapR issue 515: such an import succeeds, and nothing is logged."""
+    caller.send([{"record_id": "10", "redcap_event_name": START, "sex": "1"}])
+    assert log(caller, logtype="record") == []
+
+
+def test_every_export_leaves_a_row(caller: Caller) -> None:
+    """With format and rawOrLabel as details."""
+    caller.export(rawOrLabel="label")
+    assert log(caller, logtype="export")[0]["details"] == "export_format: JSON, rawOrLabel: label"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        ({"logtype": "record_add"}, 1),
+        ({"logtype": "record_edit"}, 1),
+        ({"record": "77"}, 1),
+        ({"record": "10"}, 1),
+        ({"logtype": "record", "user": "data_manager"}, 2),
+        ({"logtype": "record", "user": "nobody"}, 0),
+        ({"logtype": "record", "dag": "north_clinic"}, 1),
+        ({"logtype": "record", "dag": "20"}, 1),
+        ({"logtype": "record", "dag": "21"}, 0),
+        ({"logtype": "record", "dag": "nowhere"}, 0),
+        ({"logtype": "record", "beginTime": "2026-11-22 12:00"}, 2),
+        ({"logtype": "record", "beginTime": "2026-11-22 12:00:01"}, 0),
+        ({"logtype": "record", "endTime": "2026-11-22 11:59"}, 0),
+        ({"logtype": "lock_record"}, 0),
+    ],
+)
+def test_filters_of_the_log(caller: Caller, wanted: dict[str, str], count: int) -> None:
+    """Type, record, user, group (PyCap and redcapAPI: its number) and time."""
+    caller.send(
+        [
+            {"record_id": "77", "redcap_event_name": START, "sex": "1"},
+            {"record_id": "10", "redcap_event_name": START, "sex": "2"},
+        ]
+    )
+    assert len(log(caller, **wanted)) == count
+
+
+@pytest.mark.parametrize("wrong", [{"logtype": "everything"}, {"beginTime": "yesterday"}])
+def test_filters_that_make_no_sense_are_refused(caller: Caller, wrong: dict[str, str]) -> None:
+    """Own words, status 400."""
+    assert caller.post(content="log", format="json", **wrong).status_code == 400
+
+
+@pytest.mark.parametrize("dag", ["", "20", "21", "south_clinic", "nowhere"])
+def test_a_user_in_a_group_reads_no_other_groups_log(
+    server: Sandbox, caller: Caller, dag: str
+) -> None:
+    """Whatever group they ask for: record 2 is the south clinic's, record 10 the north's."""
+    sexes = {"10": "2", "2": "1"}
+    events = {"10": START, "2": "start_arm_2"}
+    for record, sex in sexes.items():
+        row = {"record_id": record, "redcap_event_name": events[record], "sex": sex}
+        assert caller.send([row]).json() == {"count": 1}
+    token = server.project(901).add_user(user("north", dag="north_clinic"))
+    seen = {row["record"] for row in log(Caller(server.url, token), logtype="record", dag=dag)}
+    assert seen == ({"10"} if dag in ("", "20") else set())
+
+
+def test_reading_the_log_is_noted(caller: Caller) -> None:
+    """As recorded: a row of kind manage, with a blank after Design."""
+    assert log(caller) == []
+    (row,) = log(caller, logtype="manage")
+    assert (row["action"], row["details"]) == ("Manage/Design ", "Export Logging (API)")
+
+
+def test_the_log_needs_its_right(server: Sandbox) -> None:
+    """``logging``: 403 (own answer)."""
+    guest = Caller(server.url, server.project(901).add_user(user("guest", logging=0)))
+    assert guest.post(content="log", format="json").status_code == 403
+
+
+def test_a_refused_call_leaves_no_row(caller: Caller) -> None:
+    """Neither a refused import nor a refused export did anything."""
+    caller.refusal([{"record_id": "77", "redcap_event_name": START, "sex": "9"}])
+    assert caller.post(content="record", format="json", fields=["none"]).status_code == 400
+    assert log(caller) == []
+
+
+def test_the_log_as_csv_and_xml(caller: Caller) -> None:
+    """The same columns in the same order."""
+    caller.send([{"record_id": "77", "redcap_event_name": START, "sex": "1"}])
+    lines = caller.post(content="log", format="csv", logtype="record").text.splitlines()
+    assert lines[0] == "timestamp,username,action,details,record"
+    assert lines[1].endswith(",77")
+    text = caller.post(content="log", format="xml", logtype="record").text
+    assert "<record><![CDATA[77]]></record></item>" in text
