@@ -37,7 +37,7 @@ TOP_LEVEL = {
 }  # fmt: skip
 NOT_YET = {"twilio", "jinja2", "phonenumbers"}
 """Dependencies that later jobs need and no code imports yet; empty once they do."""
-MODULES = {"python-dotenv": "dotenv"}
+MODULES = {"python-dotenv": "dotenv", "fpdf2": "fpdf"}
 """Distribution → its module, where the names differ."""
 DATA_ONLY = {"tzdata"}
 """Read by zoneinfo when the host ships no time zones; nobody imports it."""
