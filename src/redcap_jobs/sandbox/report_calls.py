@@ -1,18 +1,30 @@
 """``content=report``: a stored selection of fields, rows and options, exported as records are.
 
-Recorded: the columns in the report's own order behind the keys (REDCapR, phpcap). The refusal of
-an unknown report is worded by this sandbox.
+Recorded: the columns in the report's own order behind the keys, none of form status unless chosen,
+and two blanks for a line's end where the report removes them (REDCapR, phpcap). The refusal of an
+unknown report is worded by this sandbox.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from redcap_jobs.sandbox.answers import Answer
+from redcap_jobs.sandbox.call_places import number_of
 from redcap_jobs.sandbox.context import Context
-from redcap_jobs.sandbox.export_columns import Selection
+from redcap_jobs.sandbox.export_columns import Selection, with_time_stamps
+from redcap_jobs.sandbox.filter_logic import matching_rows
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
-from redcap_jobs.sandbox.records_export import flat_table, rows_asked_for, select
+from redcap_jobs.sandbox.records_export import (
+    ExportRow,
+    flat_table,
+    rows_asked_for,
+    select,
+    selected_rows,
+    visible_rows,
+)
 from redcap_jobs.sandbox.report import Report
 
 NO_REPORT = 'The value of the parameter "report_id" is not valid'
@@ -25,18 +37,48 @@ TAKEN_OVER = (
     "csvDelimiter",
     "decimalCharacter",
 )
+FILTER_TYPE, WHOLE_RECORD = "filter_type", "RECORD"
+REMOVE_LINE_ENDS = "remove_line_breaks_in_values"
+"""What a project XML says of a report beside what :class:`Report` names."""
+LINE_END = re.compile(r"\r\n?|\n")
 
 
 def export_report(context: Context) -> Answer:
     """Answer ``content=report``."""
-    text = context.parameters.text("report_id")
-    report = context.project.reports.get(int(text)) if text.isdecimal() else None
+    report = context.project.reports.get(number_of(context.parameters.text("report_id")))
     if report is None:
         raise Refusal(400, NO_REPORT)
     within = replace(context, parameters=parameters_of(report, context))
-    selection = in_order(select(within), report, context.structure.record_id_field)
+    selection = in_order(within, select(within), report)
+    table = flat_table(within, selection, report_rows(within, selection, report))
+    if report.attributes.get(REMOVE_LINE_ENDS) == "1":
+        table = replace(table, rows=without_line_ends(table.rows))
     context.note("export", "Data export (API)", f"report_id: {report.report_id}")
-    return flat_table(within, selection, rows_asked_for(within, selection))
+    return table
+
+
+def report_rows(context: Context, selection: Selection, report: Report) -> Iterable[ExportRow]:
+    """Return the rows that pass the report's logic and lie in its groups and events.
+
+    With filter type RECORD the logic chooses records, of which all rows are shown (the words of
+    REDCap's report page).
+    """
+    if report.filter_logic and report.attributes.get(FILTER_TYPE) == WHOLE_RECORD:
+        every = list(visible_rows(context))
+        chosen = {row.record for row in matching_rows(context, every, every)}
+        rows: Iterable[ExportRow] = [
+            row for row in selected_rows(context, selection) if row.record in chosen
+        ]
+    else:
+        rows = rows_asked_for(context, selection)
+    groups = {dag.unique_name for dag in context.structure.dags}.intersection(report.dags)
+    return (row for row in rows if row.dag in groups) if groups else rows
+
+
+def without_line_ends(rows: Iterable[Sequence[str | int]]) -> Iterator[list[str | int]]:
+    """Yield the rows with two blanks for each line's end within a cell."""
+    for row in rows:
+        yield [LINE_END.sub("  ", cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def parameters_of(report: Report, context: Context) -> Parameters:
@@ -60,8 +102,13 @@ def parameters_of(report: Report, context: Context) -> Parameters:
     return Parameters(plain, arrays)
 
 
-def in_order(selection: Selection, report: Report, id_field: str) -> Selection:
-    """Put the columns into the report's order."""
-    order = {name: place for place, name in enumerate([id_field, *report.fields])}
-    columns = sorted(selection.columns, key=lambda column: order.get(column.field, len(order)))
-    return replace(selection, columns=tuple(columns))
+def in_order(context: Context, selection: Selection, report: Report) -> Selection:
+    """Put the columns into the report's order, a survey's time stamp before the survey's first."""
+    structure = context.structure
+    fields = [structure.record_id_field, *report.fields]
+    order = {name: place for place, name in enumerate(dict.fromkeys(fields))}
+    chosen = [column for column in selection.columns if column.field in order]
+    columns = tuple(sorted(chosen, key=lambda column: order[column.field]))
+    if selection.with_identifier:
+        columns = with_time_stamps(columns, structure)
+    return replace(selection, columns=columns)
