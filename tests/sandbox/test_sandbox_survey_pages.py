@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ def test_a_survey_shows_its_fields_and_what_was_answered(caller: Caller) -> None
     answer = requests.get(link(caller), timeout=10)
     assert answer.status_code == 200
     assert "About &lt;visit&gt;" in answer.text
-    assert '<label for="seen">Seen on</label>' in answer.text
+    assert '<label for="seen">Seen on (required)</label>' in answer.text
     assert 'value="2026-02-01"' in answer.text
     assert "<legend>Felt well?</legend>" in answer.text
 
@@ -71,7 +72,8 @@ def test_wrong_answers_are_told_beside_their_field(server: Sandbox, caller: Call
     answer = requests.post(link(caller), data={"seen": "yesterday", "felt": "7"}, timeout=10)
     assert answer.status_code == 400
     assert 'value="yesterday"' in answer.text
-    assert answer.text.count('class="wrong"') == 2
+    assert re.findall(r'id="(\w+)-wrong"', answer.text) == ["seen", "felt"]
+    assert answer.text.count('aria-invalid="true"') == 2
     blank = requests.post(link(caller), data={"felt": "1"}, timeout=10)
     assert "Please give an answer." in blank.text
     assert server.project(901).digest() == before
@@ -100,7 +102,7 @@ def test_the_queue_lists_what_is_left(caller: Caller) -> None:
     requests.post(link(caller), data={"seen": "2026-02-03"}, timeout=10)
     queue = caller.post(content="surveyQueueLink", record="10").text
     text = requests.get(queue, timeout=10).text
-    assert "About &lt;visit&gt;: completed" in text
+    assert "About &lt;visit&gt;, Week 1 (Arm 1: Drug A): completed" in text
     assert link(caller, event="start_arm_1") in text.replace("&amp;", "&")
     assert link(caller) not in text
 

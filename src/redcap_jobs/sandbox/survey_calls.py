@@ -89,7 +89,7 @@ def response_named(context: Context) -> Response:
 
 def last_instance(project: SandboxProject, record: str, like: RowKey) -> int:
     """Return the last stored instance of the form or event that repeats there; 0 for none."""
-    rows = project.store.current.records[record].rows
+    rows = project.store.current.records.get(record, Record()).rows
     place = like.event, like.instrument
     return max((key.instance for key in rows if (key.event, key.instrument) == place), default=0)
 
@@ -237,7 +237,7 @@ def responses_of(project: SandboxProject, record: str, ahead: int) -> Iterator[R
 
 def queue_of(project: SandboxProject, record: str) -> list[Response]:
     """Return a record's queue: the surveys of its own arm, and the next one of what repeats."""
-    stored = project.store.current.records[record]
+    stored = project.store.current.records.get(record, Record())
     return [
         one
         for one in responses_of(project, record, 1)
