@@ -129,6 +129,46 @@ def test_a_long_note_in_csv(server: Sandbox, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("<drug>a &amp; b &lt; &#233; é</drug>", "a & b < é é"),
+        ("<drug><![CDATA[a <b> & ]]>c\n d</drug>", "a <b> & c\n d"),
+        ("<drug>own<i>inner</i> text</drug><!-- no drug -->", "own text"),
+        ("<drug/>", None),
+    ],
+)
+def test_cells_in_xml(server: Sandbox, caller: Caller, cell: str, kept: str | None) -> None:
+    """References, CDATA, line breaks; an empty element is a blank."""
+    keys = "<record_id>10</record_id><redcap_event_name>week_1_arm_1</redcap_event_name>"
+    place = (
+        "<redcap_repeat_instrument>drugs</redcap_repeat_instrument>"
+        "<redcap_repeat_instance>5</redcap_repeat_instance><dose>1</dose>"
+    )
+    head = '<?xml version="1.0" encoding="ISO-8859-1" ?>'
+    data = f"{head}<records>\n<item>{keys}{place}{cell}</item>\n</records>"
+    answer = caller.post(content="record", data=data)
+    assert answer.text.endswith("<count>1</count>")
+    rows = server.project(901).store.current.records["10"].rows
+    assert rows[RowKey("week_1_arm_1", "drugs", 5)].get("drug") == kept
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '<!DOCTYPE r [<!ENTITY a "10"><!ENTITY b "&a;&a;">]><r><item><sex>&b;</sex></item></r>',
+        '<!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/hostname">]><r><item><sex>&a;</sex></item></r>',
+        "<records><item><sex>&nothing;</sex></item></records>",
+        "<records></records><records></records>",
+        "",
+    ],
+)
+def test_xml_that_could_do_harm_is_refused(caller: Caller, data: str) -> None:
+    """Entities are not read, whatever they stand for; nor is anything that is no XML."""
+    answer = caller.post(content="record", action="import", data=data, returnFormat="csv")
+    assert (answer.status_code, answer.text) == (400, f"ERROR: {NOT_THAT_FORMAT}")
+
+
+@pytest.mark.parametrize(
     ("given", "kept"),
     [("71.0", "71"), ("71.50", "71.5"), ("0.30000000000000004", "0.3"), ("8", "8"), ("true", "1")],
 )

@@ -7,11 +7,8 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from xml.etree.ElementTree import ParseError
 
-import defusedxml.ElementTree as SafeTree
-from defusedxml.common import DefusedXmlException
-
+from redcap_jobs.sandbox.import_xml import NotRows, read_items
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 
 JSON_MALFORMED = (
@@ -132,10 +129,9 @@ def csv_rows(data: str, delimiter: str) -> list[Row]:
 def xml_rows(data: str) -> list[Row]:
     """Read ``<records><item><field>value</field>…</item>…</records>``."""
     try:
-        root = SafeTree.fromstring(data)
-    except (ParseError, DefusedXmlException, ValueError):
+        return read_items(data)
+    except NotRows:
         raise Refusal(400, NOT_THAT_FORMAT) from None
-    return [{cell.tag: cell.text or "" for cell in item} for item in root.iter("item")]
 
 
 def gathered(lines: Sequence[Row], record_id_field: str) -> list[Row]:
