@@ -11,6 +11,7 @@ from sandbox_projects import Caller, trial
 from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.project import Settings
 from redcap_jobs.sandbox.server import Sandbox
+from redcap_jobs.sandbox.store import RowKey
 
 WEEK = {"record": "10", "instrument": "visit", "event": "week_1_arm_1"}
 LINKS = ("surveyLink", "surveyAccessCode", "surveyReturnCode")
@@ -124,3 +125,25 @@ def test_whose_form_is_complete_counts_as_answered(caller: Caller) -> None:
         listed = caller.post(content="participantList", format="json", **WEEK).json()
         statuses += [one["response_status"] for one in listed]
     assert statuses == [0, 2]
+
+
+def test_an_address_of_several_records_is_counted(server: Sandbox, caller: Caller) -> None:
+    """``email_occurrence``, in the records' order, of the project's designated e-mail field."""
+    with server.project(901).store.writing(None) as draft:
+        for record, address in (("10", "a@example.org"), ("3", "a@example.org"), ("4", "")):
+            draft.row(record, RowKey("start_arm_1"))["sex"] = "1"
+            if address:
+                draft.row(record, RowKey("start_arm_1"))["phone"] = address
+    listed = caller.post(content="participantList", format="json", **WEEK).json()
+    assert [(one["record"], one["email"], one["email_occurrence"]) for one in listed] == [
+        ("3", "a@example.org", 1),
+        ("4", "", 1),
+        ("10", "a@example.org", 2),
+    ]
+
+
+def test_the_participant_list_shows_no_other_group(server: Sandbox) -> None:
+    """As record exports do; record 10 is of the north clinic."""
+    token = server.project(901).add_user(user("south", dag="south_clinic"))
+    answer = Caller(server.url, token).post(content="participantList", format="json", **WEEK)
+    assert answer.json() == []
