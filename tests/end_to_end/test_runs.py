@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import requests
 from study_home import DEV, JOB, NOW, PROD, Home
+
+from redcap_jobs.sandbox.store import Snapshot
 
 STRUCTURE = Counter(
     {
@@ -168,15 +171,32 @@ def test_why_tells_what_was_decided_and_since_when(home: Home) -> None:
 
 
 def test_rows_that_silently_do_not_come_back_are_noticed(home: Home) -> None:
-    """A server that leaves out every tenth row, the same each time: refused, or listed."""
+    """A server that leaves out rows, others each time: the run fails and leaves the data alone."""
     home.job(*AS_OF)
-    home.job(*AS_OF)  # the first run itself makes rows: compare with the export after it
     home.sandbox.fault("missing-rows", rate=1.0, content="record", action="export")
     before = home.sandbox.project(3042).digest()
     done = home.job(*AS_OF)
+    assert done.code == 1
+    assert "Nothing was written." in done.err
+    assert home.sandbox.project(3042).digest() == before
+
+
+def test_rows_that_stay_away_are_refused_or_listed(home: Home) -> None:
+    """Rows of many events are gone, of no record all: exit 4; within the limit they are listed."""
+    home.job(*AS_OF)
+    home.job(*AS_OF)  # the first run itself makes rows: compare with the export after it
+    store = home.sandbox.project(3042).store
+    store.current = Snapshot(
+        {
+            name: replace(record, rows=dict(list(record.rows.items())[:-1]))
+            if len(record.rows) > 1 and place % 3 == 0
+            else record
+            for place, (name, record) in enumerate(store.current.records.items())
+        }
+    )
+    done = home.job(*AS_OF)
     assert done.code == 4
     assert "rows" in done.err
-    assert home.sandbox.project(3042).digest() == before
     home.edit_study("rows_shrink_to = 0.98", "rows_shrink_to = 0.5")
     assert home.job(*AS_OF).code == 1
     shown = home.call("runs", last_run(home)["id"], "--env-file", home.env_file).out
