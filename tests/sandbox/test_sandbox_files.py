@@ -11,9 +11,11 @@ from file_uploads import upload
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.dictionary import Field
+from redcap_jobs.sandbox.export_eav import document_number
 from redcap_jobs.sandbox.members import Rights, user
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import RowKey
+from redcap_jobs.sandbox.stored_files import StoredFile
 
 PHOTO = {"content": "file", "record": "2", "field": "photo", "event": "start_arm_2"}
 
@@ -207,11 +209,12 @@ def test_what_is_done_to_files_is_in_the_log_of_the_records_group(
     caller.post(action="export", **PHOTO)
     caller.post(action="delete", **PHOTO)
     south = Caller(server.url, server.project(901).add_user(user("s", dag="south_clinic")))
+    number = document_number(StoredFile("new.txt", "text/plain", b"new bytes").key)
     rows = south.post(content="log", format="json", record="2").json()
     assert [(row["action"], row["details"]) for row in rows] == [
         ("Update record (API) 2", "photo = ''"),
-        ("Download file (API) 2", "photo"),
-        ("Update record (API) 2", "photo = 'new.txt'"),
+        ("Manage/Design ", "Download file (API)"),
+        ("Update record (API) 2", f"photo = '{number}'"),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.parameters import Refusal
-from redcap_jobs.sandbox.store import RowKey
+from redcap_jobs.sandbox.store import Record, RowKey
 from redcap_jobs.sandbox.structure import CLASSIC
 
 NO_RECORD = 'The record "{}" does not exist'
@@ -23,11 +23,17 @@ def existing_record(context: Context) -> str:
         Refusal: There is none.
 
     """
+    stored_record(context)
+    return context.parameters.text("record")
+
+
+def stored_record(context: Context) -> Record:
+    """Return what is stored of :func:`existing_record`, as it is at this moment."""
     name = context.parameters.text("record")
     record = context.project.store.current.records.get(name)
     if record is None or not context.visible(record.dag):
         raise Refusal(400, NO_RECORD.format(name))
-    return name
+    return record
 
 
 def event_of(context: Context) -> str:

@@ -2,20 +2,23 @@
 
 Recorded: the texts for a field that is no file field and for nothing there to be deleted or
 downloaded (clients compare with them; their status 400 is our own), an empty body on success, and
-the name in the content type of an export. A lock is refused in the words of record imports, and a
-file that the user may not export is as good as none (own answers).
+the name in the content type of an export; in the log a download is ``Manage/Design`` and an upload
+shows the document's number (REDCapR's log-read). A lock is refused in the words of record imports,
+and a file that the user may not export is as good as none (own answers).
 """
 
 from __future__ import annotations
 
 from redcap_jobs.sandbox.answers import Answer, FileAnswer, Plain
-from redcap_jobs.sandbox.call_places import existing_record, form_place
+from redcap_jobs.sandbox.call_places import existing_record, form_place, stored_record
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Field
+from redcap_jobs.sandbox.export_eav import document_number
 from redcap_jobs.sandbox.import_checks import LOCKED_FORM, LOCKED_RECORD
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.rights import editable, exportable
 from redcap_jobs.sandbox.store import Draft, RowKey
+from redcap_jobs.sandbox.structure_log import MANAGE
 from redcap_jobs.sandbox.uploads import uploaded_file
 
 NO_FILE_FIELD = "The field '{}' does not exist or is not a 'file' field"
@@ -37,15 +40,15 @@ def file_field(context: Context) -> Field:
 def export_file(context: Context) -> Answer:
     """Answer an export: the bytes, under the name the file was uploaded with."""
     field = file_field(context)
-    name, key = existing_record(context), form_place(context, field.form)
-    record = context.project.store.current.records[name]
+    record, key = stored_record(context), form_place(context, field.form)
     row = record.rows.get(key, {})
     allowed = all(exportable(context, column) for column in field.columns)
     try:
         file = context.project.files.get(row[field.name] if allowed else "")
     except LookupError:
         raise Refusal(400, NOTHING_TO_DOWNLOAD) from None
-    context.note("export", f"Download file (API) {name}", field.name, name, record.dag)
+    name = context.parameters.text("record")
+    context.note("manage", MANAGE, "Download file (API)", name, record.dag)
     return FileAnswer(file)
 
 
@@ -55,9 +58,9 @@ def import_file(context: Context) -> Answer:
     file = uploaded_file(context)
     with context.project.store.writing(context.now) as draft:
         name, key = place_to_write(context, field, draft)
-        draft.row(name, key)[field.name] = context.project.files.put(file)
+        draft.row(name, key)[field.name] = stored = context.project.files.put(file)
         dag = draft.dag(name)
-    note_change(context, name, f"{field.name} = '{file.name}'", dag)
+    note_change(context, name, f"{field.name} = '{document_number(stored)}'", dag)
     return Plain("")
 
 
