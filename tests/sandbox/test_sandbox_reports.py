@@ -205,3 +205,11 @@ def test_reports_need_their_right(server: Sandbox) -> None:
     """``reports``: 403 (own answer)."""
     guest = Caller(server.url, server.project(901).add_user(user("guest", reports=0)))
     assert guest.post(content="report", format="json", report_id="7").status_code == 403
+
+
+def test_groups_are_left_out_for_who_may_not_see_them(server: Sandbox) -> None:
+    """The report asks for them, not the call, so that nothing is refused: own answer."""
+    token = server.project(901).add_user(user("guest", data_access_groups=0))
+    rows = report(Caller(server.url, token), 7)
+    assert rows
+    assert all("redcap_data_access_group" not in row for row in rows)

@@ -26,6 +26,7 @@ from redcap_jobs.sandbox.records_export import (
     visible_rows,
 )
 from redcap_jobs.sandbox.report import Report
+from redcap_jobs.sandbox.rights import GROUPS
 
 NO_REPORT = 'The value of the parameter "report_id" is not valid'
 TAKEN_OVER = (
@@ -83,10 +84,11 @@ def without_line_ends(rows: Iterable[Sequence[str | int]]) -> Iterator[list[str 
 
 def parameters_of(report: Report, context: Context) -> Parameters:
     """Return the record export that a report stands for."""
+    with_dag = report.with_dag and context.rights.allow(GROUPS)  # else left out: own answer
     plain = {name: context.parameters.text(name) for name in TAKEN_OVER}
     plain |= {
         "filterLogic": report.filter_logic,
-        "exportDataAccessGroups": "1" if report.with_dag else "",
+        "exportDataAccessGroups": "1" if with_dag else "",
         "exportSurveyFields": "1" if report.with_survey_fields else "",
         "combineCheckboxOptions": "1" if report.combine_checkboxes else "",
     }
