@@ -9,12 +9,12 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from sandbox_projects import Caller, trial
+from sandbox_projects import FIELDS, Caller, trial
 
 from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.members import Rights, user
 from redcap_jobs.sandbox.server import Sandbox
-from redcap_jobs.sandbox.store import RowKey
+from redcap_jobs.sandbox.store import RowKey, Snapshot
 
 START = "start_arm_1"
 KEYS = {"record_id": "10", "redcap_event_name": START}
@@ -327,3 +327,34 @@ def test_many_new_instances_at_once(server: Sandbox, caller: Caller) -> None:
     assert caller.send(rows).json() == {"count": 3000}
     key = RowKey("week_1_arm_1", "drugs", 1)
     assert server.project(901).store.current.records["n2999"].rows == {key: {"dose": "1"}}
+
+
+@pytest.mark.parametrize("type_", ["flat", "eav"])
+@pytest.mark.parametrize("format_", ["csv", "json", "xml"])
+def test_an_export_fills_an_empty_project(format_: str, type_: str) -> None:
+    """What one project exports, another of the same dictionary takes in as it is.
+
+    Apart from files, and in EAV from checkboxes: their lines name the option as their value when
+    they are exported and in ``field___code`` when they are imported (as recorded).
+    """
+    source, target = trial(), trial()
+    target.store.current = Snapshot()
+    left_out = {"photo", "consent"} if type_ == "eav" else {"photo"}
+    asked = {
+        "fields": [one.name for one in FIELDS if one.name not in left_out],
+        "forms": ["visit", "drugs", "diary"],
+        "exportDataAccessGroups": "true",
+    }
+    how = {"content": "record", "format": format_, "type": type_}
+    with Sandbox([source]) as one, Sandbox([target]) as other:
+        here = Caller(one.url, source.token)
+        there = Caller(other.url, target.token)
+        exported = here.post(**how, **asked)
+        assert exported.status_code == 200
+        answer = there.post(**how, data=exported.content.decode(), returnFormat="csv")
+        assert (answer.status_code, answer.text) == (200, "2")
+        assert there.export(**asked) == here.export(**asked)
+        before = target.store.current
+        again = there.post(**how, data=exported.content.decode(), returnFormat="csv")
+        assert again.text == "2"
+        assert target.store.current is before
