@@ -429,20 +429,6 @@ def test_what_else_is_refused(
     assert server.project(901).digest() == before
 
 
-@pytest.mark.parametrize("data", ["record_id,sex\n10", "a,b\n1,2,3"])
-def test_csv_lines_must_have_a_cell_per_column(longitudinal: Caller, data: str) -> None:
-    """A line too short or too long is not guessed at."""
-    response = longitudinal.post(content="record", format="csv", data=data)
-    assert response.status_code == 400
-    assert response.text == "ERROR: The data is not in the specified format."
-
-
-def test_empty_csv_imports_nothing(longitudinal: Caller) -> None:
-    """No lines, or a header alone: a count of 0."""
-    for data in ("\n", "record_id,sex\n"):
-        assert longitudinal.post(content="record", format="csv", data=data).text == "0"
-
-
 def test_json_values_of_other_types(server: Sandbox, longitudinal: Caller) -> None:
     """Numbers and booleans are stored as text, null is blank."""
     row = {"record_id": 10, "redcap_event_name": "start_arm_1", "weight": 71.5, "born": None}

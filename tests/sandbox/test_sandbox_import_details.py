@@ -128,6 +128,20 @@ def test_a_long_note_in_csv(server: Sandbox, caller: Caller) -> None:
     assert rows[RowKey("week_1_arm_1", "drugs", 1)]["drug"] == note
 
 
+@pytest.mark.parametrize("data", ["record_id,sex\n10", "a,b\n1,2,3"])
+def test_csv_lines_must_have_a_cell_per_column(caller: Caller, data: str) -> None:
+    """A line too short or too long is not guessed at."""
+    response = caller.post(content="record", format="csv", data=data)
+    assert response.status_code == 400
+    assert response.text == "ERROR: The data is not in the specified format."
+
+
+def test_empty_csv_imports_nothing(caller: Caller) -> None:
+    """No lines, or a header alone: a count of 0."""
+    for data in ("\n", "record_id,sex\n"):
+        assert caller.post(content="record", format="csv", data=data).text == "0"
+
+
 @pytest.mark.parametrize(
     ("cell", "kept"),
     [
