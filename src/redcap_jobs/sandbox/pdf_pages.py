@@ -51,21 +51,33 @@ def drawn(lines: Iterable[Line], title: str, now: datetime) -> bytes:
     except ModuleNotFoundError:
         raise Refusal(501, NO_FPDF) from None
     paper = FPDF(format="A4")
-    paper.set_title(title)
-    paper.set_creation_date(now.replace(tzinfo=UTC))
-    paper.set_auto_page_break(auto=True, margin=15)
-    family, known = fonts(paper)
-    paper.add_page()
-    width = paper.epw * LABELS
-    for line in [*lines] or [Line("(nothing to show)")]:
-        paper.set_font(family, "B" if line.heading else "", SIZE)
-        label, value = printable(line.label, known), printable(line.value, known)
-        if line.heading:
-            paper.ln(STEP / 2)
-            paper.multi_cell(0, STEP, label, align="L", new_x="LMARGIN", new_y="NEXT")
-        else:
-            side_by_side(paper, wrapped(paper, label, width), wrapped(paper, value, 0))
-    return bytes(paper.output())
+    try:
+        paper.set_title(title)
+        paper.set_creation_date(now.replace(tzinfo=UTC))
+        paper.set_auto_page_break(auto=True, margin=15)
+        family, known = fonts(paper)
+        paper.add_page()
+        width = paper.epw * LABELS
+        for line in [*lines] or [Line("(nothing to show)")]:
+            paper.set_font(family, "B" if line.heading else "", SIZE)
+            label, value = printable(line.label, known), printable(line.value, known)
+            if line.heading:
+                paper.ln(STEP / 2)
+                paper.multi_cell(0, STEP, label, align="L", new_x="LMARGIN", new_y="NEXT")
+            else:
+                side_by_side(paper, wrapped(paper, label, width), wrapped(paper, value, 0))
+        return bytes(paper.output())
+    finally:
+        close_fonts(paper)
+
+
+def close_fonts(paper: FPDF) -> None:
+    """Close the fonts' files, which fpdf2 leaves open."""
+    from fpdf.fonts import TTFFont
+
+    for font in paper.fonts.values():
+        if isinstance(font, TTFFont):
+            font.close()
 
 
 def fonts(paper: FPDF) -> tuple[str, frozenset[int]]:
