@@ -77,7 +77,7 @@ def command(
 def ask_project(token: str | None, url: str | None, env_file: Path | None) -> Source:
     """Read the structure of the project behind a token's name."""
     from redcap_jobs.clock import SystemClock
-    from redcap_jobs.study.config import api_address
+    from redcap_jobs.study.addresses import api_address
     from redcap_jobs.study.credentials import (
         GIVEN_LITERALLY,
         load_credentials,

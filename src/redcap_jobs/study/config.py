@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from redcap_jobs.redcap.logic import Reference
 from redcap_jobs.redcap.records import EventPlace, RepeatPlace
+from redcap_jobs.study.addresses import api_address, is_loopback_url
+from redcap_jobs.study.texts_config import (
+    Development,
+    Language,
+    MessageLog,
+    Messages,
+    Notify,
+    Pause,
+    Sender,
+    Survey,
+)
 from redcap_jobs.study.values import (
     Anchor,
     Condition,
@@ -61,32 +70,6 @@ __all__ = [
 
 FORMAT = 1
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host's name or address means this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def api_address(url: str) -> str:
-    """Let an address of REDCap's API pass: https (http only to this machine), ending in /api/."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError as error:
-        raise problem("is no web address") from error
-    if parts.scheme not in {"http", "https"} or not host:
-        raise problem("must be the address of REDCap's API, such as https://redcap.../api/")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise problem("must hold nothing but scheme, host and path")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise problem("http would send the token in the clear", "use https")
-    if not parts.path.endswith("/api/"):
-        raise problem('must end with "/api/"', "REDCap redirects otherwise, which is refused")
-    return url
 
 
 def variable_names(projects: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -135,7 +118,7 @@ class Redcap(Part):
     @property
     def is_loopback(self) -> bool:
         """Tell whether the server is on this machine: a sandbox."""
-        return is_loopback(urlsplit(self.url).hostname or "")
+        return is_loopback_url(self.url)
 
 
 class Arm(Part):
@@ -173,9 +156,14 @@ class OffStudy(Part):
 
 
 class ParticipantWrite(Part):
-    """``[participants.write]``: what is written once per participant."""
+    """``[participants.write]``: what is written once per participant.
+
+    ``opted_out`` and ``invalid_number`` are set to '1' and are also read: a coordinator may.
+    """
 
     pending_visit: Output = ()
+    opted_out: Output = ()
+    invalid_number: Output = ()
 
 
 class Participants(Part):
@@ -189,6 +177,8 @@ class Participants(Part):
     mobile: Fields = ()
     household: Fields = ()
     language: Fields = ()
+    languages: dict[Text, Language] = Field(default_factory=dict)
+    """Choice of the language field → language of the texts."""
     time_zone: Fields = ()
     text_hours: Fields = ()
     may_text: When | None = None
@@ -272,9 +262,10 @@ class Limits(Part):
 
 
 class Defaults(Part):
-    """``[defaults]``: ``[defaults.visits]`` is laid under every visit before it is judged."""
+    """``[defaults]``: what is laid under every visit, or survey, before it is judged."""
 
     visits: dict[str, Any] = Field(default_factory=dict)
+    surveys: dict[str, Any] = Field(default_factory=dict)
 
 
 class Study(Part):
@@ -289,6 +280,13 @@ class Study(Part):
     defaults: Defaults = Defaults()
     visits: tuple[Visit, ...] = ()
     windows: WindowFlags = WindowFlags()
+    sender: Sender | None = None
+    messages: Messages | None = None
+    surveys: tuple[Survey, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    message_log: MessageLog | None = None
+    development: Development = Development()
+    notify: Notify = Notify()
     limits: Limits = Limits()
 
     _path: Path = PrivateAttr(default=Path("study.toml"))

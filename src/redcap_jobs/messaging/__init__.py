@@ -1,0 +1,1 @@
+"""Texts: phones, templates, segments, hours, Twilio, and what became of each message."""
