@@ -31,6 +31,20 @@ DECISION_COLUMNS = ["record", "subject", "decision", "reasons", "facts", "rules"
 reasons (words and dates of the study file only, never a field's value). ``facts`` is the keyed
 fingerprint of what was decided from, ``rules`` that of the part of the study file that decided."""
 
+MESSAGE_COLUMNS = [
+    *("key", "attempt", "message", "record", "occurrence", "state", "not_sent", "status", "code"),
+    *("reference", "at", "phone_hash"),
+]
+"""A messages frame: one row per attempt the journal knows, all ``str``; ``not_sent`` is 'true' or
+'false', ``at`` the UTC instant of the post (else of the claim) in ISO 8601."""
+
+STOP_COLUMNS = ["scope", "subject", "state", "source", "reason", "at", "until"]
+"""A stops frame, all ``str``: ``scope`` is phone (``subject``: its keyed hash), record or study;
+``state`` stopped, held, allowed or paused; ``until`` '' where it holds until somebody ends it."""
+
+LINK_COLUMNS = ["record", "link"]
+"""A links frame: the survey links that were found; private."""
+
 Side: TypeAlias = Literal["source", "target"]
 """``source``: the project behind the export token; ``target``: the one behind the import token."""
 
@@ -52,7 +66,32 @@ class ReadDecisions:
     """Ask for this job's last decisions on this project; the answer is a decisions frame."""
 
 
-Read: TypeAlias = ReadRows | ReadDecisions
+@dataclass(frozen=True)
+class ReadMessages:
+    """Ask for every text of the target project that the journal knows; a messages frame."""
+
+
+@dataclass(frozen=True)
+class ReadStops:
+    """Ask for who must not be texted, as the state knows it; a stops frame."""
+
+
+@dataclass(frozen=True)
+class ReadSurveyLinks:
+    """Ask the source project for the links of one survey on one event; a links frame.
+
+    Asked for in the people found due only: whoever holds a link can answer in their name.
+    """
+
+    instrument: str
+    event: str
+    records: tuple[str, ...]
+
+
+Read: TypeAlias = ReadRows | ReadDecisions | ReadMessages | ReadStops | ReadSurveyLinks
+
+Reaches: TypeAlias = Literal["participants", "development"]
+"""Whom a run's texts may reach: participants, or only the study file's development recipients."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +101,10 @@ class Inputs:
     ``source`` and ``target`` are the structure of the two projects (often one and the same);
     ``roster`` says which rows each record has in the source: columns ``record, event, dag``;
     ``tables`` holds the answers to the reads made so far; ``options`` what the command line adds.
-    ``fingerprint`` maps a frame of ``str`` columns to a Series of keyed hashes, one per row.
+    ``fingerprint`` maps a frame of ``str`` columns to a Series of keyed hashes, one per row;
+    ``keyed(text, kind)`` gives that of one text. ``project`` is the target's name in the state,
+    the first part of every message key. ``fresh`` says that this is asked moments before an
+    action: what decides is read again, what was only needed to write the text is not.
     """
 
     source: Project
@@ -71,6 +113,10 @@ class Inputs:
     tables: Mapping[Read, pd.DataFrame]
     fingerprint: Callable[[pd.DataFrame], pd.Series]
     options: Mapping[str, bool] = field(default_factory=dict)
+    keyed: Callable[[str, str], str] = field(default=lambda text, kind: "", repr=False)
+    project: str = ""
+    reaches: Reaches = "development"
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,11 +161,19 @@ class Action:
 
 @dataclass(frozen=True)
 class Text(Action):
-    """One text to one phone; ``body`` and ``to`` are private and never logged."""
+    """One text to one phone; ``body`` and ``to`` are private and never logged.
 
-    to: str = ""
-    body: str = ""
+    ``message`` is the id in the study file, ``occurrence`` '0' for the invitation and n for the
+    n-th reminder; ``zone`` the recipient's time zone; after ``latest`` it is not sent any more.
+    """
+
+    to: str = field(default="", repr=False)
+    body: str = field(default="", repr=False)
     segments: int = 1
+    message: str = ""
+    occurrence: str = ""
+    zone: str = "UTC"
+    latest: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +198,9 @@ class Posted:
     """What the other side said to one action, or that nobody knows.
 
     ``reference`` is its id there (a SID), ``code`` its error code. ``not_sent`` says that the code
-    is documented to mean that nothing went out and that a new attempt is right.
+    is documented to mean that nothing went out and that a new attempt is right. ``status`` is the
+    other side's own word. ``stops`` says, where it is not blank, why nothing more can be done by
+    this courier in this run; ``sentence`` tells a person what became of it and what to do.
     """
 
     state: Literal["sent", "rejected", "unknown"]
@@ -152,6 +208,9 @@ class Posted:
     code: str = ""
     not_sent: bool = False
     note: str = ""
+    status: str = ""
+    stops: str = ""
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +218,9 @@ class Outcome:
     """What became of one attempt, as the journal knows it, for a job to write into REDCap.
 
     ``message`` is the id in the study file; ``status`` the other side's own word; ``at`` the aware
-    UTC instant of the post. It says the same whether asked right after acting or at the next start.
+    UTC instant of the post, ``updated_at`` that of the last status. ``event`` and ``instance`` say
+    which row of REDCap's message log is its own ('' without one). It says the same whether asked
+    right after acting or at the next start.
     """
 
     key: str
@@ -173,6 +234,9 @@ class Outcome:
     code: str
     status: str
     at: datetime
+    updated_at: datetime | None = None
+    event: str = ""
+    instance: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,6 +287,8 @@ class Job:
     ``reads(study, inputs)`` names all reads it can name so far; those already in
     ``inputs.tables`` are answered. ``flags`` are options of its own on the command line, each
     with its help; they reach the plan as ``inputs.options``. ``help`` is what ``--help`` prints.
+    A job that ``texts`` sends texts or follows them: its run asks the sender what became of open
+    ones and which replies came, and writes every text's outcome back, whichever job sent it.
     """
 
     name: str
@@ -233,3 +299,4 @@ class Job:
     record: Callable[[Study, Sequence[Outcome]], pd.DataFrame]
     flags: Mapping[str, str] = field(default_factory=dict)
     help: str = ""
+    texts: bool = False
