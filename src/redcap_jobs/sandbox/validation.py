@@ -13,6 +13,7 @@ BAD_FORMAT = (
     "The value you provided could not be validated because it does not follow the expected "
     "format. Please try again."
 )
+YMD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DATE_ORDERS = {"YMD": ("y", "m", "d"), "MDY": ("m", "d", "y"), "DMY": ("d", "m", "y")}
 
 Check = Callable[[str], str]
@@ -30,11 +31,11 @@ def import_date(value: str, order: str) -> str:
         BadValue: It is no date of the calendar in that order.
 
     """
-    parts = re.fullmatch(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", value)
+    parts = re.fullmatch(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})", value, re.ASCII)
     if not parts:
         raise BadValue(BAD_FORMAT)
     given = dict(zip(DATE_ORDERS[order], parts.groups(), strict=True))
-    if len(given["y"]) != 4 or (order == "YMD" and not re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
+    if len(given["y"]) != 4 or (order == "YMD" and not YMD.fullmatch(value)):
         raise BadValue(BAD_FORMAT)
     try:
         return date(int(given["y"]), int(given["m"]), int(given["d"])).isoformat()
@@ -55,7 +56,7 @@ def import_datetime(value: str, order: str, time_format: str) -> str:
         time = datetime.strptime(clock, time_format)  # noqa: DTZ007 - a time of day, no instant
     except ValueError:
         raise BadValue(BAD_FORMAT) from None
-    if len(clock) != len(time.strftime(time_format)):
+    if not clock.isascii() or len(clock) != len(time.strftime(time_format)):
         raise BadValue(BAD_FORMAT)
     return f"{stored} {clock}"
 
@@ -119,7 +120,7 @@ def text_check(field: Field, order: str) -> Check:
         return lambda value: import_datetime(value, order, "%H:%M")
     if validation.startswith("date"):
         return lambda value: import_date(value, order)
-    pattern = re.compile(PATTERNS.get(validation, r"(?s).*"))
+    pattern = re.compile(PATTERNS.get(validation, r"(?s).*"), re.ASCII)
 
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
