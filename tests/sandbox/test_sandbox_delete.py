@@ -179,3 +179,14 @@ def test_a_form_goes_with_its_survey_time_stamp(server: Sandbox, longitudinal: C
     delete(longitudinal, records=["10"], event="start_arm_1", instrument="visit")
     row = server.project(901).values("10", "start_arm_1")
     assert row == {"born": "1990-01-31", "consent____4": "1", "sex": "1"}
+
+
+def test_instance_1_of_a_form_that_does_not_repeat(longitudinal: Caller) -> None:
+    """Clients that always name an instance get what they mean; there is no second one."""
+    where = {"records": ["10"], "event": "week_1_arm_1", "instrument": "visit"}
+    delete(longitudinal, repeat_instance="2", **where)
+    kept = longitudinal.export(records=["10"], events=["week_1_arm_1"], fields=["seen"])
+    assert "2026-02-01" in [row["seen"] for row in kept]
+    delete(longitudinal, repeat_instance="1", **where)
+    left = longitudinal.export(records=["10"], events=["week_1_arm_1"])
+    assert [(row["seen"], row["drug"]) for row in left] == [("", ""), ("", "A"), ("", "B")]

@@ -58,8 +58,15 @@ class Part:
             (not self.arm or (event is not None and str(event.arm) == self.arm))
             and (not self.event or key.event == self.event)
             and (not self.instrument or self.instrument in here)
-            and (not self.instance or key.instance == int(self.instance))
+            and (not self.instance or self._instance_of(key) == int(self.instance))
         )
+
+    def _instance_of(self, key: RowKey) -> int:
+        """Return a row's instance; that of a named instrument that does not repeat is 1.
+
+        Clients send 1 along whatever repeats (own answer).
+        """
+        return key.instance or int(bool(self.instrument))
 
     def __str__(self) -> str:
         named = {
