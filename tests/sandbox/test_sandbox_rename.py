@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
+from threading import Barrier
 
 import pytest
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.members import Rights, user
 from redcap_jobs.sandbox.server import Sandbox
-from redcap_jobs.sandbox.store import RowKey
+from redcap_jobs.sandbox.store import Draft, RowKey
 
 RENAME = {"content": "record", "action": "rename"}
 START = "start_arm_1"
@@ -48,6 +52,21 @@ def test_in_one_arm_only(caller: Caller) -> None:
     assert {row["redcap_event_name"][-1] for row in caller.export(records=["10"])} == {"1"}
 
 
+@pytest.mark.parametrize("arm", ["", "1"])
+def test_a_new_name_is_no_change(server: Sandbox, caller: Caller, arm: str) -> None:
+    """Date ranges find a renamed record, or its arm, by when its data changed (own answer)."""
+    project = server.project(901)
+    born = datetime(2020, 1, 1, 10)  # noqa: DTZ001 - server time has no zone
+    with project.store.writing(born) as draft:
+        draft.row("10", RowKey("start_arm_2"))["sex"] = "1"
+    caller.post(record="10", new_record_name="11", arm=arm, **RENAME)
+    touched = {name: one.touched for name, one in project.store.current.records.items()}
+    assert touched == {"11": (born,), "2": ()} | ({"10": (born,)} if arm else {})
+    day = {"dateRangeBegin": "2020-01-01 00:00:00", "dateRangeEnd": "2020-01-02 00:00:00"}
+    assert "11" in {row["record_id"] for row in caller.export(fields=["record_id"], **day)}
+    assert caller.export(fields=["record_id"], dateRangeBegin="2020-01-02 00:00:00") == []
+
+
 @pytest.mark.parametrize(("record", "new"), [("99", "100"), ("10", "2"), ("10", ""), ("10", "10")])
 def test_renames_that_cannot_be(server: Sandbox, caller: Caller, record: str, new: str) -> None:
     """Unknown record, taken or missing name: 400, nothing changes."""
@@ -81,6 +100,29 @@ def test_a_record_of_another_group_does_not_exist(server: Sandbox) -> None:
     nurse = Caller(server.url, server.project(901).add_user(user("nurse", dag="north_clinic")))
     answer = nurse.post(record="2", new_record_name="11", returnFormat="json", **RENAME)
     assert answer.json() == {"error": 'The record "2" does not exist'}
+
+
+def test_of_two_renames_at_once_one_finds_no_record(
+    server: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both wait for their turn to write; the first answers 1, and its name alone is there."""
+    project = server.project(901)
+    callers = [Caller(server.url, project.token) for _ in range(2)]
+    both, writing = Barrier(2), project.store.writing
+
+    def writing_together(now: datetime | None) -> AbstractContextManager[Draft]:
+        both.wait(timeout=20)
+        return writing(now)
+
+    monkeypatch.setattr(project.store, "writing", writing_together)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [
+            pool.submit(one.post, record="10", new_record_name=name, **RENAME)
+            for one, name in zip(callers, ("11", "12"), strict=True)
+        ]
+        statuses = sorted(one.result().status_code for one in answers)
+    assert statuses == [200, 400]
+    assert len({"11", "12"} & set(project.store.current.records)) == 1
 
 
 def test_renaming_needs_its_right(server: Sandbox) -> None:

@@ -19,10 +19,14 @@ NO_ALLOCATION = "There is no allocation table for this randomization"
 
 
 def rename_record(context: Context) -> Answer:
-    """Answer ``action=rename``: 1, as the API help says; with ``arm`` only what is in that arm."""
+    """Answer ``action=rename``: 1, as the API help says; with ``arm`` only what is in that arm.
+
+    A new name is no change of data: ``dateRangeBegin`` finds the record by its old changes (own
+    answer).
+    """
     old, new = context.parameters.text("record"), context.parameters.text("new_record_name").strip()
     arm = arm_of(context)
-    with context.project.store.writing(context.now) as draft:
+    with context.project.store.writing(None) as draft:
         keys = [key for key in draft.rows(old) if in_arm(context, key, arm)]
         if not keys or not context.visible(draft.dag(old)):
             raise Refusal(400, NO_RECORD.format(old))
@@ -38,13 +42,14 @@ def rename_record(context: Context) -> Answer:
 
 
 def move_rows(draft: Draft, old: str, new: str, keys: Collection[RowKey]) -> None:
-    """Move rows to a new record with their locks and the old one's group; nothing left, it goes."""
+    """Move rows to a new record with locks, group and dates of the old one; nothing left, it goes."""
     dag, locks = draft.dag(old), draft.locks(old)
     for key in keys:
         draft.row(new, key).update(draft.rows(old)[key])
         draft.drop_row(old, key)
     if dag:
         draft.set_dag(new, dag)
+    draft.take_moments(new, old)
     draft.set_locks(new, frozenset(lock for lock in locks if lock[0] in keys or not lock[1]))
     if draft.rows(old):
         draft.set_locks(

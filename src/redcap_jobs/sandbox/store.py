@@ -85,6 +85,7 @@ class Draft:
         self._rows: dict[str, dict[RowKey, dict[str, str]]] = {}
         self._dags: dict[str, str] = {}
         self._locks: dict[str, frozenset[tuple[RowKey, str]]] = {}
+        self._moments: dict[str, tuple[datetime, ...]] = {}
         self._deleted: set[str] = set()
 
     def exists(self, record: str) -> bool:
@@ -145,11 +146,17 @@ class Draft:
         self._own(record)
         self._locks[record] = locks
 
+    def take_moments(self, record: str, other: str) -> None:
+        """Let a new record count as created and changed when another one was."""
+        before = self._base.records.get(other)
+        self._moments[record] = () if before is None else before.touched
+
     def delete(self, record: str) -> None:
         """Take a record away."""
         self._rows.pop(record, None)
         self._dags.pop(record, None)
         self._locks.pop(record, None)
+        self._moments.pop(record, None)
         self._deleted.add(record)
 
     def _own(self, record: str) -> dict[RowKey, dict[str, str]]:
@@ -170,7 +177,7 @@ class Draft:
             records[name] = Record(
                 rows,
                 self._dags.get(name, before.dag),
-                (*before.touched, *self._stamps),
+                (*self._moments.get(name, before.touched), *self._stamps),
                 self._locks.get(name, before.locks),
             )
         return Snapshot(records)
