@@ -10,44 +10,27 @@ power failure; the next run finds what still differs and does only that.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import RedcapJobsError
+from redcap_jobs.couriers import Courier, Delivered, Delivery, Fresh
 from redcap_jobs.guards import claims_of, out_of_place
-from redcap_jobs.plan import KEYS, Action, Inputs, Job, Outcome, Plan, Posted, Problem, Withhold
+from redcap_jobs.plan import KEYS, Action, Job, Outcome, Plan, Problem
 from redcap_jobs.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from redcap_jobs.messaging.log_rows import LogPlace
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.redcap.project import Project
-    from redcap_jobs.state.journal import Journal
-    from redcap_jobs.state.journal_entry import Cap, Claimed, Entry, Intent
+    from redcap_jobs.state.journal_entry import Entry
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
     from redcap_jobs.study.config import Study
 
 log = logging.getLogger(__name__)
-
-
-class Courier(Protocol):
-    """Who carries one kind of action out of the house: texts, partner calls, mails."""
-
-    def intent(self, action: Action) -> tuple[Intent, Sequence[Cap]]:
-        """Return what the journal is to claim, and the caps that must leave room for it."""
-        ...
-
-    def post(self, action: Action) -> Posted:
-        """Do it, once, never again by itself; an answer that cannot be read is ``unknown``."""
-        ...
-
-
-Fresh = Callable[[Action], Inputs]
-"""Reads afresh, from REDCap, what decides about one action."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +63,7 @@ class Executor:
     still_locked: Callable[[], None]
     couriers: Mapping[str, Courier] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    after_actions: Callable[[], None] = lambda: None
 
     def execute(self, plan: Plan, job: Job, study: Study) -> Executed:
         """Carry out a plan; refused cells become problems, everything else is done.
@@ -90,72 +74,65 @@ class Executor:
         Raises what the client and the state raise: the run then ends as failed, and whatever was
         done before stands in REDCap and in the journal, where the next run finds it.
         """
-        from redcap_jobs.state.journal_evidence import mark_written_back, not_written_back
+        from redcap_jobs.state.journal_evidence import mark_written_back
 
-        ended = self.act_on(plan.actions, job, study)
-        entries = not_written_back(self.store, self.project, job.name)
+        delivered = self.deliver(plan.actions, job, study)
+        self.after_actions()
+        entries = self.to_write_back(job)
         changes = plan.changes
-        problems: tuple[Problem, ...] = ()
+        problems: tuple[Problem, ...] = tuple(delivered.problems)
+        misplaced: dict[str, str] = {}
         if entries:
             import pandas as pd
 
-            led_to = job.record(study, [outcome_of(entry) for entry in entries])
+            led_to = self.led_to(entries, job, study)
             misplaced = out_of_place(led_to, self.roster, self.structure)
-            problems = tuple(
+            problems += tuple(
                 Problem(record, "arm", f"result not written: {why}")
                 for record, why in sorted(misplaced.items())
             )
             led_to = led_to[~led_to["record"].isin(misplaced)]
             both = pd.concat([changes, led_to], ignore_index=True)
             changes = both.drop_duplicates([*KEYS, "field"], keep="last", ignore_index=True)
-        problems += self.write(changes) if len(changes) else ()
-        refused = {problem.record for problem in problems}
+        unwritten = self.write(changes) if len(changes) else ()
+        refused = {problem.record for problem in unwritten} | set(misplaced)
+        problems += unwritten
         mark_written_back(self.store, [each for each in entries if each.record not in refused])
         self.keep_decisions(plan, refused)
         done = changes[~changes["record"].isin(refused)]
-        return Executed(len(done), done["record"].nunique(), problems, ended)
+        return Executed(len(done), done["record"].nunique(), problems, delivered.ended)
 
-    def act_on(self, actions: Sequence[Action], job: Job, study: Study) -> Counter[str]:
-        """Deliver actions one after the other, in the plan's order, each through the journal."""
+    def deliver(self, actions: Sequence[Action], job: Job, study: Study) -> Delivered:
+        """Deliver the actions in the plan's order, each through the journal."""
         from redcap_jobs.state.journal import Journal
 
         journal = Journal(self.store, self.run_id)
-        journal.recover()
-        return Counter(self.act(journal, action, job, study) for action in actions)
+        delivery = Delivery(journal, self.couriers, self.fresh, self.still_locked, job, study)
+        return delivery.deliver(actions)
 
-    def act(self, journal: Journal, action: Action, job: Job, study: Study) -> str:
-        """Deliver one action at most once: claim, recheck on fresh data, commit, post, record.
+    def to_write_back(self, job: Job) -> list[Entry]:
+        """Return the journal rows that REDCap does not hold yet and this job writes back.
 
-        Returns how it ended. An action whose key is taken, done or over a cap is not begun; one
-        whose recheck says no is withheld. Dying in ``post`` leaves the row in ``posting``: unknown.
+        A job that follows texts writes every text's, whichever job sent it; any other its own.
         """
-        from redcap_jobs.state.journal_entry import Claimed
+        from redcap_jobs.state.journal_evidence import not_written_back
 
-        courier = self.couriers.get(action.kind)
-        if courier is None:
-            raise RedcapJobsError(f"nothing in this release delivers a {action.kind}")
-        claim = journal.claim(*courier.intent(action))
-        if not isinstance(claim, Claimed):
-            return type(claim).__name__
-        try:
-            verdict = job.recheck(study, action, self.fresh(action))
-        except RedcapJobsError:
-            journal.release(claim, "what decides could not be read afresh")
-            raise
-        if isinstance(verdict, Withhold):
-            journal.withhold(claim, verdict.reason)
-            return "withheld"
-        self.still_locked()
-        journal.begin_posting(claim)
-        log.debug("step posting")
-        try:
-            posted = courier.post(action)
-        except Exception as error:
-            journal.unknown(claim, f"{type(error).__name__} while posting")
-            raise
-        settle(journal, claim, posted)
-        log.debug("step posted")
-        return posted.state
+        rows = not_written_back(self.store, self.project)
+        if job.texts:
+            return [row for row in rows if row.kind == "text"]
+        return [row for row in rows if row.job == job.name and row.kind != "text"]
+
+    def led_to(self, entries: Sequence[Entry], job: Job, study: Study) -> pd.DataFrame:
+        """Let the job turn journal rows into field changes, each at its row of the message log."""
+        from redcap_jobs.messaging.log_rows import place_entries
+
+        places: Mapping[str, LogPlace] = {}
+        if job.texts:
+            places = place_entries(
+                entries, study, self.client, self.structure, self.roster, self.store, self.project
+            )
+        outcomes = [outcome_of(entry, places.get(entry.key)) for entry in entries]
+        return job.record(study, outcomes)
 
     def write(self, changes: pd.DataFrame) -> tuple[Problem, ...]:
         """Claim the output cells' places, import the filled cells, then erase the blank ones.
@@ -201,18 +178,8 @@ class Executor:
         log.debug("step decided")
 
 
-def settle(journal: Journal, claim: Claimed, posted: Posted) -> None:
-    """Record in the journal what became of a posted action."""
-    if posted.state == "sent":
-        journal.sent(claim, posted.reference)
-    elif posted.state == "rejected":
-        journal.rejected(claim, posted.code, definite_not_sent=posted.not_sent)
-    else:
-        journal.unknown(claim, posted.note)
-
-
-def outcome_of(entry: Entry) -> Outcome:
-    """Return what a job is told of one journal row."""
+def outcome_of(entry: Entry, place: LogPlace | None = None) -> Outcome:
+    """Return what a job is told of one journal row; ``place`` is its row of the message log."""
     return Outcome(
         key=entry.key,
         attempt=entry.attempt,
@@ -225,4 +192,7 @@ def outcome_of(entry: Entry) -> Outcome:
         code=entry.code,
         status=entry.status,
         at=entry.last_sign,
+        updated_at=entry.status_at,
+        event=place.event if place else "",
+        instance=str(place.instance) if place else "",
     )

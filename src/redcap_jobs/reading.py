@@ -164,6 +164,7 @@ def gather(
     fingerprint: Callable[[pd.DataFrame], pd.Series],
     options: Mapping[str, bool],
     records: Sequence[str] = (),
+    fresh: bool = False,
 ) -> Inputs:
     """Answer the job's reads until it needs nothing more, and return its inputs.
 
@@ -178,7 +179,9 @@ def gather(
         roster = source.roster
         if records:
             roster = roster[roster["record"].isin(records)]
-        inputs = Inputs(source.project, target.project, roster, tables, fingerprint, options)
+        inputs = Inputs(
+            source.project, target.project, roster, tables, fingerprint, options, fresh=fresh
+        )
         missing = [read for read in job.reads(study, inputs) if read not in tables]
         if not missing:
             return inputs

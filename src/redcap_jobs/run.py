@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redcap_jobs.clock import Clock, SystemClock
@@ -299,6 +300,7 @@ class Run:
     def execute(self, prepared: Prepared) -> Executed:
         """Hand the plan to the executor."""
         from redcap_jobs.executor import Executor
+        from redcap_jobs.fresh import FreshReads
 
         executor = Executor(
             client=prepared.target.client,
@@ -308,14 +310,14 @@ class Run:
             project=self.project,
             run_id=self.run_id,
             scope=self.scope,
-            fresh=lambda action: self.read_afresh(prepared, action.record),
+            fresh=FreshReads(partial(self.read_afresh, prepared), self.clock),
             still_locked=self.still_locked,
             progress=self.progress,
         )
         return executor.execute(prepared.plan, self.job, self.study)
 
-    def read_afresh(self, prepared: Prepared, record: str) -> Inputs:
-        """Read again what decides about one record, moments before it is acted on."""
+    def read_afresh(self, prepared: Prepared, records: Sequence[str]) -> Inputs:
+        """Read again what decides about some records, moments before they are acted on."""
         from redcap_jobs.reading import gather
 
         return gather(
@@ -326,7 +328,8 @@ class Run:
             decisions=self.last_decisions,
             fingerprint=prepared.fingerprint,
             options=self.request.options,
-            records=[record],
+            records=records,
+            fresh=True,
         )
 
     def last_decisions(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from redcap_jobs.clock import SystemClock
+from redcap_jobs.couriers import AtOnce
 from redcap_jobs.executor import Executor
 from redcap_jobs.plan import (
     CHANGE_COLUMNS,
@@ -70,7 +71,7 @@ def partner() -> Iterator[Partner]:
         server.shutdown()
 
 
-class MemberCourier:
+class MemberCourier(AtOnce):
     """Enrols a member with one POST; what it did not hear back is unknown."""
 
     def __init__(self, partner: Partner, caps: Sequence[Cap] = ()) -> None:
@@ -158,7 +159,7 @@ def executor(store: Store, partner: Partner, redcap: Redcap, *caps: Cap) -> Exec
         project=KEY,
         scope="enrol",
         run_id=start_run(store, start),
-        fresh=lambda action: None,  # type: ignore[arg-type,return-value] - nothing is rechecked here
+        fresh=lambda actions: None,  # type: ignore[arg-type,return-value] - nothing is rechecked here
         still_locked=lambda: None,
         couriers={"partner": MemberCourier(partner, caps)},
     )
@@ -240,8 +241,8 @@ def test_inputs_are_read_afresh_for_each_action(store: Store, partner: Partner) 
     seen: list[str] = []
     made = executor(store, partner, Redcap())
 
-    def fresh(action: Action) -> Inputs:
-        seen.append(action.record)
+    def fresh(actions: Sequence[Action]) -> Inputs:
+        seen.append(actions[0].record)
         return None  # type: ignore[return-value] - the recheck below looks at nothing
 
     made.fresh = fresh

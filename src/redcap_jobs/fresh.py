@@ -1,0 +1,39 @@
+"""What decides, read again moments before an action: one read for all who are next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redcap_jobs.clock import Clock
+    from redcap_jobs.plan import Action, Inputs
+
+FRESH_FOR = timedelta(minutes=1)
+"""What was read longer ago decides about nobody any more."""
+
+
+class FreshReads:
+    """Reads for the action at hand and those that follow it, and again when that is a minute old.
+
+    ``read`` gathers the job's inputs for some records, and raises what the client raises.
+    """
+
+    def __init__(self, read: Callable[[Sequence[str]], Inputs], clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._records: frozenset[str] = frozenset()
+        self._inputs: Inputs | None = None
+        self._at: datetime | None = None
+
+    def __call__(self, actions: Sequence[Action]) -> Inputs:
+        """Return inputs that hold the first action's record and are not older than a minute."""
+        now = self._clock.now()
+        old = self._at is None or not timedelta(0) <= now - self._at < FRESH_FOR
+        if self._inputs is None or old or actions[0].record not in self._records:
+            records = list(dict.fromkeys(action.record for action in actions))
+            self._at = now
+            self._inputs = self._read(records)
+            self._records = frozenset(records)
+        return self._inputs

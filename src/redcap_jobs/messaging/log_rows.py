@@ -1,0 +1,105 @@
+"""Which row of REDCap's message log belongs to which text.
+
+The log is a repeating instrument; a text's row is found again by its key. An instance is chosen
+once, kept in the journal before anything is imported, and from then on always the same, so that a
+write-back that is repeated after a crash fills the same row again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from redcap_jobs.errors import RedcapJobsError
+from redcap_jobs.redcap.records import EventPlace
+
+if TYPE_CHECKING:
+    from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.redcap.project import Project
+    from redcap_jobs.state.journal_entry import Entry
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import Store
+    from redcap_jobs.study.config import Study
+    from redcap_jobs.study.texts_config import MessageLog
+
+LOG_COLUMNS = ["record", "event", "instance", "key"]
+"""A log frame: one row per row of the message log, all ``str``."""
+
+
+@dataclass(frozen=True)
+class LogPlace:
+    """One row of the message log; ``event`` is '' in a classic project."""
+
+    event: str
+    instance: int
+
+
+def log_events(log: MessageLog, project: Project) -> tuple[str, ...]:
+    """Name the events that hold the log: those of ``at``, else all that have its instrument."""
+    if isinstance(log.at, EventPlace):
+        return log.at.events
+    return project.events_of_form(log.form) if project.is_longitudinal else ()
+
+
+def log_frame(rows: pd.DataFrame, log: MessageLog) -> pd.DataFrame:
+    """Give the rows of the log out of a rows frame that holds its key field."""
+    key = log.write.message_key[0].field
+    own = rows[rows["repeat_instrument"] == log.form]
+    names = {"repeat_instance": "instance", key: "key"}
+    return own.rename(columns=names)[LOG_COLUMNS].reset_index(drop=True)
+
+
+def place_entries(
+    entries: Sequence[Entry],
+    study: Study,
+    client: RedcapClient,
+    structure: Project,
+    roster: pd.DataFrame,
+    store: Store,
+    project: ProjectKey,
+) -> Mapping[str, LogPlace]:
+    """Give each entry's row of the message log by its key; what REDCap holds is read afresh.
+
+    Raises what the client and the state raise. Without ``[message_log]`` there is no place.
+    """
+    from redcap_jobs.state.log_places import places_for
+
+    log = study.message_log
+    if log is None or not entries:
+        return {}
+    records = sorted({entry.record for entry in entries} & set(roster["record"]))
+    events = log_events(log, structure)
+    rows = client.export_rows(
+        [log.write.message_key[0].field],
+        events=events,
+        records=records,
+        record_id_field=structure.record_id_field,
+    )
+    held = log_frame(rows, log)
+    instances = places_for(store, project, entries, held)
+    event_of = log_event_of(events, structure, roster)
+    return {
+        entry.key: LogPlace(event_of.get(entry.record, ""), instances[entry.key, entry.attempt])
+        for entry in entries
+        if entry.record in event_of or not structure.is_longitudinal
+    }
+
+
+def log_event_of(
+    events: Sequence[str], structure: Project, roster: pd.DataFrame
+) -> Mapping[str, str]:
+    """Give for each record the log's event in the arm that its rows are in."""
+    if not structure.is_longitudinal:
+        return {}
+    by_arm = {structure.arm_of(event): event for event in events}
+    if len(by_arm) < len(events):
+        raise RedcapJobsError("message_log.at names two events of one arm; name one per arm")
+    arm_of = {event.unique_name: event.arm for event in structure.events}
+    return {
+        record: by_arm[arm_of[event]]
+        for record, event in zip(roster["record"], roster["event"], strict=True)
+        if arm_of.get(event) in by_arm
+    }
