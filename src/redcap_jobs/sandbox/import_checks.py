@@ -9,7 +9,7 @@ from typing import NamedTuple
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Column
 from redcap_jobs.sandbox.import_formats import Row
-from redcap_jobs.sandbox.import_places import DAG_COLUMN, BadPlace, place_of
+from redcap_jobs.sandbox.import_places import DAG_COLUMN, NO_INSTANCE, BadPlace, Instances, place_of
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.rights import editable
 from redcap_jobs.sandbox.store import Draft, RowKey
@@ -83,7 +83,7 @@ class RowChecks:
         self._may_create = context.rights.allow("record_create")
         self._order = order if order in ("YMD", "MDY", "DMY") else "YMD"
         self._by_place: dict[tuple[str, str], PlaceChecks] = {}
-        self._given: dict[str, list[RowKey]] = {}
+        self._instances = Instances(draft)
 
     def check(self, rows: Sequence[Row]) -> Checked:
         """Return all rows, checked.
@@ -108,17 +108,30 @@ class RowChecks:
                     raise
                 checked.bad.add(record)
                 continue
-            self._given.setdefault(record, []).append(key)
+            self._instances.note(record, key)
             cells = self._cells(row, record, key, checked.refused)
-            dag = row.get(DAG_COLUMN)
-            if dag and dag not in self._structure.dag_by_unique_name:
-                reason = f"The value is not a valid Data Access Group for {DAG_COLUMN}"
-                checked.refused.append(RefusedValue(record, DAG_COLUMN, dag, reason))
-            moved = dag if dag or self._overwrite else None
+            moved = self._moved(row, record, checked.refused)
             if len(checked.refused) > known:
                 checked.bad.add(record)
             checked.lines.append(Line(record, key, cells, moved))
         return checked
+
+    def _moved(self, row: Row, record: str, refused: list[RefusedValue]) -> str | None:
+        """Return the group the row names, None for none; what may not be goes to ``refused``.
+
+        A group is on no form, so that only a lock of the whole record keeps it (own answer).
+        """
+        dag = row.get(DAG_COLUMN)
+        if dag is None or not (dag or self._overwrite):
+            return None
+        reason = ""
+        if dag and dag not in self._structure.dag_by_unique_name:
+            reason = f"The value is not a valid Data Access Group for {DAG_COLUMN}"
+        elif dag != self._draft.dag(record) and record_is_locked(self._draft.locks(record)):
+            reason = LOCKED_RECORD
+        if reason:
+            refused.append(RefusedValue(record, DAG_COLUMN, dag, reason))
+        return dag
 
     def _place(self, row: Row, record: str) -> RowKey:
         id_field = self._structure.record_id_field
@@ -129,8 +142,7 @@ class RowChecks:
                 raise BadPlace((id_field, record, OTHER_DAG))
         elif not self._may_create:
             raise Refusal(400, MAY_NOT_CREATE)
-        given = self._given.get(record, ())
-        return place_of(row, record, self._structure, self._draft, given, numbers_on=not self._eav)
+        return place_of(row, record, self._structure, self._instances, numbers_on=not self._eav)
 
     def _cells(
         self, row: Row, record: str, key: RowKey, refused: list[RefusedValue]
@@ -238,9 +250,14 @@ def importable(column: Column, structure: Structure) -> bool:
     )
 
 
+def record_is_locked(locks: Collection[tuple[RowKey, str]]) -> bool:
+    """Tell whether the locks are of the record itself, beside any of its forms."""
+    return any(not form for _, form in locks)
+
+
 def refuse_locked(locks: Collection[tuple[RowKey, str]], key: RowKey, form: str) -> None:
     """Refuse a value of a locked record or form, changed or not; BadValue."""
-    if any(locked == "" for _, locked in locks):
+    if record_is_locked(locks):
         raise BadValue(LOCKED_RECORD)
     if (key, form) in locks:
         raise BadValue(LOCKED_FORM)
@@ -260,9 +277,4 @@ def misplaced(structure: Structure, name: str, form: str, key: RowKey) -> str:
         )
     if key.instrument:
         return f"This field ('{name}') is not on the repeating instrument of this row."
-    return (
-        f"This field ('{name}') exists on a Repeating Instrument named '{form}'. However, the "
-        "fields 'redcap_repeat_instance' and/or 'redcap_repeat_instrument' for this row of data "
-        "have no value, which are both required for importing data into a Repeating Instrument.  "
-        "You are not allowed to import data for this field into a non-repeating instrument."
-    )
+    return NO_INSTANCE.format(field=name, form=form)

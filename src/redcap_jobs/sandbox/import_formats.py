@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from redcap_jobs.sandbox.import_xml import NotRows, read_items
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
@@ -33,25 +34,29 @@ class NothingImported(Exception):
     """A JSON object instead of a list: real servers answer 200 and a count of 0."""
 
 
-def read_rows(parameters: Parameters, record_id_field: str) -> list[Row]:
-    """Return the posted data as flat rows under export column names.
+def read_rows(parameters: Parameters, record_id_field: str) -> tuple[list[Row], Sequence[str]]:
+    """Return the posted data as flat rows under export column names, and the names in them.
+
+    A csv header names columns even where no rows follow.
 
     Raises:
         Refusal: The data are not in the format the call names.
         NothingImported: A single JSON object was sent.
 
     """
-    data = parameters.text("data")
-    format_ = parameters.format
-    if format_ == "json":
+    data, header = parameters.text("data"), None
+    if parameters.format == "json":
         rows = json_rows(data)
-    elif format_ == "csv":
-        rows = csv_rows(data, parameters.text("csvDelimiter", ","))
+    elif parameters.format == "csv":
+        header, lines = csv_table(data, parameters.text("csvDelimiter", ","))
+        rows = [dict(zip(header, line, strict=True)) for line in lines]
     else:
         rows = xml_rows(data)
     if parameters.text("type") == "eav":
-        return gathered(rows, record_id_field)
-    return rows
+        if header and not {"record", "field_name"} <= set(header):
+            raise Refusal(400, NOT_THAT_FORMAT)
+        rows, header = gathered(rows, record_id_field), None
+    return rows, list(dict.fromkeys(chain.from_iterable(rows))) if header is None else header
 
 
 def json_rows(data: str) -> list[Row]:
@@ -108,7 +113,13 @@ def json_text(value: object) -> str:
 
 
 def csv_rows(data: str, delimiter: str) -> list[Row]:
-    """Read csv with a header line; a line with other than its number of cells is no csv.
+    """Read csv with a header line into a row per line."""
+    header, lines = csv_table(data, delimiter)
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def csv_table(data: str, delimiter: str) -> tuple[list[str], list[list[str]]]:
+    """Read csv into its header and its lines; one with another number of cells is no csv.
 
     The delimiters are those of the API help; what is none of them counts as a comma (own answer).
     """
@@ -119,11 +130,11 @@ def csv_rows(data: str, delimiter: str) -> list[Row]:
     except csv.Error:
         raise Refusal(400, NOT_THAT_FORMAT) from None
     if not lines:
-        return []
+        return [], []
     header, *body = lines
     if any(len(line) != len(header) for line in body):
         raise Refusal(400, NOT_THAT_FORMAT)
-    return [dict(zip(header, line, strict=True)) for line in body]
+    return header, body
 
 
 def xml_rows(data: str) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from redcap_jobs.sandbox.import_formats import Row
 from redcap_jobs.sandbox.parameters import Refusal
@@ -28,6 +27,17 @@ BAD_INSTANCE = (
     "either be a positive integer or the value 'new'. Value provided: {value}"
 )
 """All recorded: PyCap issue 154 (both lines come for one row), INTERPOLAR issue 917."""
+NO_INSTANCE = (
+    "This field ('{field}') exists on a Repeating Instrument named '{form}'. However, the fields "
+    "'redcap_repeat_instance' and/or 'redcap_repeat_instrument' for this row of data have no "
+    "value, which are both required for importing data into a Repeating Instrument.  You are not "
+    "allowed to import data for this field into a non-repeating instrument."
+)
+"""Recorded: INTERPOLAR issue 308."""
+NOTHING_FOR_INSTANCE = (
+    "redcap_repeat_instance is required where redcap_repeat_instrument has a value"
+)
+"""Own words, for a row without any value of its instrument."""
 
 INSTANCE = re.compile(r"0*[1-9][0-9]{0,8}")
 """Up to nine digits: more are no instance of anything."""
@@ -41,20 +51,41 @@ class BadPlace(Exception):
         super().__init__(*flaws)
 
 
+class Instances:
+    """The last instance of each event and instrument of a record: stored, or given in this import.
+
+    What ``new`` counts on from; a record's stored rows are looked through once.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._last: dict[str, dict[tuple[str, str], int]] = {}
+
+    def note(self, record: str, key: RowKey) -> None:
+        """Take note of a row of this import."""
+        last = self._of(record)
+        last[key[:2]] = max(last.get(key[:2], 0), key.instance)
+
+    def following(self, record: str, event: str, instrument: str) -> int:
+        """Return the instance that ``new`` is."""
+        return self._of(record).get((event, instrument), 0) + 1
+
+    def _of(self, record: str) -> dict[tuple[str, str], int]:
+        if record not in self._last:
+            last = self._last[record] = {}
+            for key in self._draft.rows(record):
+                last[key[:2]] = max(last.get(key[:2], 0), key.instance)
+        return self._last[record]
+
+
 def place_of(
-    row: Row,
-    record: str,
-    structure: Structure,
-    draft: Draft,
-    given: Iterable[RowKey],
-    *,
-    numbers_on: bool = True,
+    row: Row, record: str, structure: Structure, instances: Instances, *, numbers_on: bool = True
 ) -> RowKey:
     """Return the row's key; a row without an event goes to the first one (as recorded).
 
-    ``given`` holds the places of the record's earlier rows in the same import, which ``new`` counts
-    on from. Without ``numbers_on`` (EAV, whose lines would not know which of them belong
-    together) ``new`` is refused as any other bad instance: own answer.
+    Without ``numbers_on`` (EAV, whose lines would not know which of them belong together) ``new``
+    is refused as any other bad instance; a repeating event's row without an instance is its first:
+    own answers.
 
     Raises:
         BadPlace: Instrument or instance do not fit the project's repeating set-up.
@@ -76,11 +107,22 @@ def place_of(
             raise BadPlace(("redcap_repeat_instance", instance, NOT_REPEATING))
         return RowKey(event)
     if instance == "new" and numbers_on:
-        taken = (*draft.rows(record), *given)
-        same = [key.instance for key in taken if key[:2] == (event, instrument)]
-        return RowKey(event, instrument, max(same, default=0) + 1)
+        return RowKey(event, instrument, instances.following(record, event, instrument))
     if not instance:
-        return RowKey(event, instrument, 1)
+        if instrument:
+            raise BadPlace(*without_instance(row, structure, instrument))
+        return RowKey(event, "", 1)
     if not INSTANCE.fullmatch(instance):
         raise Refusal(400, BAD_INSTANCE.format(record=record, value=instance))
     return RowKey(event, instrument, int(instance))
+
+
+def without_instance(row: Row, structure: Structure, instrument: str) -> list[tuple[str, str, str]]:
+    """Return what is wrong with a repeating instrument's row that names no instance."""
+    columns = structure.column_by_name
+    flaws = [
+        (name, value, NO_INSTANCE.format(field=name, form=instrument))
+        for name, value in row.items()
+        if value and name in columns and columns[name].form == instrument
+    ]
+    return flaws or [("redcap_repeat_instance", "", NOTHING_FOR_INSTANCE)]

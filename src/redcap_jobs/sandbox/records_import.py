@@ -48,10 +48,11 @@ def import_records(context: Context) -> Answer:
     """
     structure = context.structure
     try:
-        rows = read_rows(context.parameters, structure.record_id_field)
+        rows, columns = read_rows(context.parameters, structure.record_id_field)
     except NothingImported:
         return Count(0)
-    refuse_unknown_columns(rows, structure)
+    refuse_unknown_columns(columns, structure)
+    refuse_nameless_rows(rows, structure)
     refuse_unknown_events(rows, structure)
     if context.user.dag and any(DAG_COLUMN in row for row in rows):
         raise Refusal(400, DAG_FORBIDDEN)
@@ -68,18 +69,21 @@ def import_records(context: Context) -> Answer:
     return import_answer(context, checked.lines, renamed)
 
 
-def refuse_unknown_columns(rows: Sequence[Row], structure: Structure) -> None:
+def refuse_unknown_columns(columns: Iterable[str], structure: Structure) -> None:
     """Refuse columns that are no fields; a survey's own columns are passed over."""
     known = {*structure.column_by_name, structure.record_id_field, *KEY_COLUMNS, DAG_COLUMN}
     known |= {"redcap_survey_identifier"} | {f"{form.name}_timestamp" for form in structure.forms}
-    named = dict.fromkeys(chain.from_iterable(rows))
-    unknown = [name for name in named if name not in known]
+    unknown = [name for name in dict.fromkeys(columns) if name not in known]
     if unknown:
         raise Refusal(
             400,
             "The following fields were not found in the project as real data fields: "
             + ", ".join(unknown),
         )
+
+
+def refuse_nameless_rows(rows: Sequence[Row], structure: Structure) -> None:
+    """Refuse rows without the record ID field."""
     if any(structure.record_id_field not in row for row in rows):
         raise Refusal(
             400, f"The record ID field '{structure.record_id_field}' is missing from the data"
