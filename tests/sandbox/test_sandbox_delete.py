@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox_projects import Caller
+from sandbox_projects import Caller, trial
 
+from redcap_jobs.sandbox.behaviour import Behaviour
+from redcap_jobs.sandbox.keep import CREATED, Keeper
 from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import RowKey
@@ -190,3 +193,46 @@ def test_instance_1_of_a_form_that_does_not_repeat(longitudinal: Caller) -> None
     delete(longitudinal, repeat_instance="1", **where)
     left = longitudinal.export(records=["10"], events=["week_1_arm_1"])
     assert [(row["seen"], row["drug"]) for row in left] == [("", ""), ("", "A"), ("", "B")]
+
+
+SET = Behaviour(delete_logging=True)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sent", "left"),
+    [(SET, "1", 1), (SET, "True", 1), (SET, "0", 2), (SET, "", 2), (Behaviour(), "1", 2)],
+)
+def test_the_log_goes_with_the_record(
+    tmp_path: Path, behaviour: Behaviour, sent: str, left: int
+) -> None:
+    """Where an administrator allows it and the call asks for it: over a restart, too."""
+    with Keeper(tmp_path) as keeper:
+        keeper.add([(trial(), CREATED)])
+        with Sandbox(keeper.projects, behaviour=behaviour) as sandbox:
+            caller = Caller(sandbox.url, sandbox.project(901).token)
+            for record in ("10", "2"):
+                caller.send([{"record_id": record, "redcap_event_name": "start_arm_1", "sex": "2"}])
+            delete(caller, records=["10"], delete_logging=sent)
+            rows = caller.post(content="log", format="json", logtype="record").json()
+    assert [row["action"] for row in rows if row["record"] == "10"] == [
+        "Delete record (API) 10",
+        "Update record (API) 10",
+    ][:left]
+    assert "Update record (API) 2" in [row["action"] for row in rows]
+    with Keeper(tmp_path) as keeper:
+        (project,) = keeper.projects
+        kept = [one.action for one in project.log.all() if one.record]
+    assert kept == [row["action"] for row in reversed(rows)]
+
+
+def test_the_log_stays_while_something_of_the_record_does() -> None:
+    """Deleting a part leaves the log; deleting the last part is deleting the record (own answer)."""
+    with Sandbox([trial()], behaviour=SET) as sandbox:
+        caller = Caller(sandbox.url, sandbox.project(901).token)
+        caller.send([{"record_id": "2", "redcap_event_name": "week_1_arm_2", "felt": "1"}])
+        actions = []
+        for event in ("week_1_arm_2", "start_arm_2"):
+            delete(caller, records=["2"], event=event, delete_logging="1")
+            rows = caller.post(content="log", format="json", record="2").json()
+            actions.append([row["action"] for row in rows])
+    assert actions == [["Update record (API) 2"] * 2, ["Delete record (API) 2"]]

@@ -48,6 +48,18 @@ def test_what_records_do_is_logged_newest_first(caller: Caller) -> None:
     assert {row["username"] for row in rows} == {"data_manager"}
 
 
+def test_details_have_blanks_for_line_breaks(caller: Caller) -> None:
+    """As REDCapR recorded them, in every format; the value itself keeps its own."""
+    drug = {"redcap_repeat_instrument": "drugs", "redcap_repeat_instance": "1"}
+    row = {"record_id": "10", "redcap_event_name": "week_1_arm_1", "drug": "a\r\nb\nc\rd"}
+    caller.send([row | drug])
+    assert log(caller, logtype="record")[0]["details"] == "drug = 'a b c d'"
+    text = caller.post(content="log", format="csv", logtype="record").text
+    assert "\"drug = 'a b c d'\"" in text
+    stored = caller.export(records=["10"], fields=["drug"])
+    assert "a\r\nb\nc\rd" in [one["drug"] for one in stored]
+
+
 def test_unchanged_data_leave_no_row(caller: Caller) -> None:
     """REDCapR issue 515: such an import succeeds, and nothing is logged."""
     caller.send([{"record_id": "10", "redcap_event_name": START, "sex": "1"}])

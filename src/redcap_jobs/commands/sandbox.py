@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from redcap_jobs.cli import EXIT_CODES
 from redcap_jobs.commands.options import Instant
 
-BEHAVIOURS = ("strict_arrays", "refusals_name_event")
+BEHAVIOURS = ("strict_arrays", "refusals_name_event", "delete_logging")
 """Named here as well, so that --help needs no web server; a test compares them."""
 
 

@@ -36,13 +36,15 @@ class Activity:
 class ActivityLog:
     """What happened in a project, oldest first; threads may add at once.
 
-    ``added`` is told of new rows before they can be read.
+    ``added`` is told of new rows before they can be read, ``forgot`` of records before their rows
+    cannot be read any more.
     """
 
     def __init__(self, activities: tuple[Activity, ...] = ()) -> None:
         self._lock = Lock()
         self._activities = list(activities)
         self.added: Callable[[Sequence[Activity]], None] | None = None
+        self.forgot: Callable[[Sequence[str]], None] | None = None
 
     def add(self, *activities: Activity) -> None:
         """Note what happened, all of it at once."""
@@ -50,6 +52,14 @@ class ActivityLog:
             if self.added is not None and activities:
                 self.added(activities)
             self._activities.extend(activities)
+
+    def forget(self, records: Sequence[str]) -> None:
+        """Take away all rows about these records."""
+        gone = frozenset(records) - {""}
+        with self._lock:
+            if self.forgot is not None and gone:
+                self.forgot(sorted(gone))
+            self._activities = [one for one in self._activities if one.record not in gone]
 
     def all(self) -> list[Activity]:
         """Return everything so far."""

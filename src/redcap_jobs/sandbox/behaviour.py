@@ -24,6 +24,10 @@ class Behaviour:
     refusals_name_event: bool = switch(
         "a refused value is said to be of 'record (event)' instead of 'record', as before 2018"
     )
+    delete_logging: bool = switch(
+        "projects have the administrator's setting that lets delete_logging=1 take the log of a "
+        "deleted record along"
+    )
 
 
 MEANINGS: Mapping[str, str] = {one.name: one.metadata["meaning"] for one in fields(Behaviour)}

@@ -151,6 +151,7 @@ class Keeper:
         project.store.published = partial(self._records_changed, project.pid)
         project.files.kept = partial(self._file_added, project.pid)
         project.log.added = partial(self._activities_added, project.pid)
+        project.log.forgot = partial(self._records_forgotten, project.pid)
 
     def _project_changed(self, project: SandboxProject) -> None:
         written = self._written[project.pid]
@@ -180,6 +181,11 @@ class Keeper:
     def _activities_added(self, pid: int, activities: Sequence[Activity]) -> None:
         with self._transaction() as db:
             db.executemany(PUT_ACTIVITY, (activity_row(pid, one) for one in activities))
+
+    def _records_forgotten(self, pid: int, records: Sequence[str]) -> None:
+        with self._transaction() as db:
+            text = "delete from activities where pid = ? and record = ?"
+            db.executemany(text, ((pid, name) for name in records))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -24,6 +25,7 @@ KINDS = {
     "page_view": {"page_view"},
 }
 """``logtype`` → kinds of rows."""
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 BAD_TYPE = 'The value of the parameter "logtype" is not valid'
 BAD_TIME = 'The value of the parameter "{}" must be in YYYY-MM-DD HH:MM format'
 """Own answers, as is that an unknown group has no rows."""
@@ -33,12 +35,18 @@ def export_log(context: Context) -> Answer:
     """Answer with the rows, then note that they were read."""
     keep = filters(context)
     rows = [
-        [one.at.strftime("%Y-%m-%d %H:%M"), one.username, one.action, one.details, one.record]
+        row_of(one)
         for one in reversed(context.project.log.all())
         if all(test(one) for test in keep)
     ]
     context.note("manage", MANAGE, "Export Logging (API)")
     return Table(COLUMNS, rows)
+
+
+def row_of(one: Activity) -> list[str]:
+    """Return a row; details have a blank for each line break, as REDCapR's tests recorded them."""
+    details = LINE_BREAK.sub(" ", one.details)
+    return [one.at.strftime("%Y-%m-%d %H:%M"), one.username, one.action, details, one.record]
 
 
 def filters(context: Context) -> list[Callable[[Activity], bool]]:

@@ -81,6 +81,10 @@ class Part:
 def delete_records(context: Context) -> Answer:
     """Answer ``action=delete``: the number of records, bare in every format.
 
+    ``delete_logging`` takes the log's rows of records that are gone along, where the projects have
+    an administrator's setting for it (PyCap's manual); that they were deleted is logged (own
+    answer).
+
     Raises:
         Refusal: A record does not exist (or is not the user's to see), or is locked: then nothing
             is deleted.
@@ -102,6 +106,8 @@ def delete_records(context: Context) -> Answer:
         groups = {name: draft.dag(name) for name in names}
         deleted = [name for name in names if delete_part(draft, name, part)]
         left = frozenset(name for name in deleted if draft.exists(name))
+    if context.parameters.flag("delete_logging") and context.behaviour.delete_logging:
+        context.project.log.forget([name for name in deleted if name not in left])
     for name in deleted:
         note_deletion(context, name, groups[name], "" if name not in left else str(part))
     context.counts.rows = len(names)
