@@ -54,7 +54,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Event:
-    """One event; the offsets (days) are None where the Scheduling module is off."""
+    """One event; the offsets (days) are None where the Scheduling module is off.
+
+    ``event_id`` stays when the event is renamed; '' where the server does not give it.
+    """
 
     unique_name: str
     name: str
@@ -63,6 +66,7 @@ class Event:
     offset_min: int | None = None
     offset_max: int | None = None
     label: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -292,4 +296,5 @@ def parse_event(raw: Mapping[str, Any]) -> Event:
         offset_min=days("offset_min"),
         offset_max=days("offset_max"),
         label=str(raw.get("custom_event_label") or ""),
+        event_id=str(raw.get("event_id") or ""),
     )

@@ -1,0 +1,138 @@
+"""Which text of a survey is due: the invitation or one of its reminders, and on which day.
+
+The question is always "what is due and not done", never "what happens now": a missed run catches
+up, a second run does nothing. After an outage only the latest due text goes out; those before it
+are superseded. Reminders count from the text that was last accepted and not undelivered; nothing
+follows one of which nobody knows whether it went out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal, TypeAlias
+
+from redcap_jobs.study.texts_config import Survey
+
+Decision: TypeAlias = Literal[
+    "completed",
+    "before_start",
+    "upcoming",
+    "due",
+    "waiting",
+    "asked",
+    "too_late",
+    "unknown",
+    "refused",
+    "not_delivered",
+]
+NEVER_ARRIVED = frozenset({"undelivered", "failed", "canceled"})
+"""Twilio's words for a text that did not reach the phone."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The last attempt of one occurrence; ``on`` is its date where the participant is."""
+
+    occurrence: int
+    state: str
+    status: str
+    not_sent: bool
+    on: date
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether nothing went out, so that this occurrence may still be sent."""
+        return self.state in {"claimed", "released", "withheld"} or (
+            self.state == "rejected" and self.not_sent
+        )
+
+    @property
+    def arrived(self) -> bool:
+        """Tell whether it was accepted and nothing says that it did not arrive."""
+        return self.state == "sent" and self.status not in NEVER_ARRIVED
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be done about one survey of one person.
+
+    ``occurrence`` is the text that is due (0: the invitation); ``superseded`` those before it that
+    will never be sent; ``on`` the date on which the next one is due, where there is one.
+    """
+
+    decision: Decision
+    occurrence: int = 0
+    superseded: tuple[int, ...] = ()
+    on: date | None = None
+    why: str = ""
+
+
+def due(survey: Survey, due_on: date, today: date, attempts: Sequence[Attempt]) -> Due:
+    """Say what is due of a survey, given its due date, the local date and what went out before.
+
+    ``attempts`` holds the last attempt of each occurrence. Completion, consent and opt-out are
+    not judged here.
+    """
+    happened = [each for each in attempts if not each.is_free]
+    if due_on < survey.starts_on:
+        return Due("before_start", on=due_on, why=f"it was due before {survey.starts_on}")
+    if due_on > today:
+        return Due("upcoming", on=due_on, why=f"due on {due_on}")
+    blocked = _blocked(happened)
+    if blocked is not None:
+        return blocked
+    last_done = max((each.occurrence for each in happened), default=-1)
+    base, counted_from = _base(happened, due_on)
+    latest = _latest_due(survey, base, counted_from, today)
+    if latest <= last_done:
+        return _after(survey, base, counted_from, last_done, due_on)
+    if today > due_on + timedelta(days=survey.latest.days):
+        return Due("too_late", on=due_on, why=f"more than {survey.latest.days} days late")
+    return Due("due", latest, tuple(range(last_done + 1, latest)), today, _named(latest))
+
+
+def _blocked(happened: Sequence[Attempt]) -> Due | None:
+    """Say what hinders any further text: an unknown one, a refusal, an invitation that failed."""
+    if any(each.state in {"unknown", "posting"} for each in happened):
+        return Due("unknown", why="nobody knows whether the last text went out; settle it first")
+    if any(each.state == "rejected" for each in happened):
+        return Due("refused", why="the last text was refused; see redcap-jobs messages")
+    if happened and not any(each.arrived for each in happened):
+        why = "the invitation was not delivered, so no reminder counts from it"
+        return Due("not_delivered", why=why)
+    return None
+
+
+def _base(happened: Sequence[Attempt], due_on: date) -> tuple[int, date]:
+    """Return from which occurrence the next ones are counted, and its date."""
+    arrived = [each for each in happened if each.arrived]
+    if not arrived:
+        return 0, due_on
+    last = max(arrived, key=lambda each: each.occurrence)
+    return last.occurrence, last.on
+
+
+def _latest_due(survey: Survey, base: int, counted_from: date, today: date) -> int:
+    """Return the number of the latest occurrence that is due by today."""
+    if survey.remind is None:
+        return base
+    passed = max((today - counted_from).days, 0) // survey.remind.days_apart
+    return min(base + passed, survey.remind.count)
+
+
+def _after(survey: Survey, base: int, counted_from: date, last_done: int, due_on: date) -> Due:
+    """Say when the next reminder is due, if there is one."""
+    following = last_done + 1
+    if survey.remind is None or following > survey.remind.count:
+        return Due("asked", why="every text of it was sent")
+    on = counted_from + timedelta(days=survey.remind.days_apart * (following - base))
+    if on > due_on + timedelta(days=survey.latest.days):
+        return Due("asked", why="no further text is due in its time")
+    return Due("waiting", following, on=on, why=f"{_named(following)} on {on}")
+
+
+def _named(occurrence: int) -> str:
+    """Name an occurrence for a person."""
+    return "invitation" if occurrence == 0 else f"reminder {occurrence}"
