@@ -12,8 +12,6 @@ from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import FieldUse, fields
 
 READ_ROLES = {"anchor", "done_on", "off_study", "done_form", "condition"}
-NOT_FOR_WINDOWS = {("participants", "may_text"), ("participants", "opted_out")}
-"""Conditions about texts: not read here, so that a text's field costs this job nothing."""
 
 
 def source_rows(study: Study, inputs: Inputs) -> ReadRows:
@@ -24,14 +22,15 @@ def source_rows(study: Study, inputs: Inputs) -> ReadRows:
     uses = [
         use
         for use in fields(study)
-        if not use.written and use.role in READ_ROLES and use.path[:2] not in NOT_FOR_WINDOWS
+        if not use.written and use.role in READ_ROLES and use.about != "texts"
     ]
-    return _rows("source", uses, inputs.source)
+    return rows_of("source", uses, inputs.source)
 
 
 def target_rows(study: Study, inputs: Inputs) -> ReadRows:
     """Name the outputs, which are compared with what was computed."""
-    return _rows("target", [use for use in fields(study) if use.written], inputs.target)
+    own = [use for use in fields(study) if use.written and use.about != "texts"]
+    return rows_of("target", own, inputs.target)
 
 
 def decisions() -> ReadDecisions:
@@ -39,7 +38,8 @@ def decisions() -> ReadDecisions:
     return ReadDecisions()
 
 
-def _rows(side: Side, uses: Iterable[FieldUse], project: Project) -> ReadRows:
+def rows_of(side: Side, uses: Iterable[FieldUse], project: Project) -> ReadRows:
+    """Name the fields of some uses and the events they stand on, and no others."""
     fields_named: set[str] = set()
     events_named: set[str] = set()
     for use in uses:

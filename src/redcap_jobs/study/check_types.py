@@ -27,16 +27,18 @@ class Fits:
     """What an output field may be: the validations of a text field, and in words.
 
     ``choices`` says whether it may be a dropdown that has every value written; ``notes`` whether
-    it may be a notes box.
+    it may be a notes box, ``yes`` a yes-no field.
     """
 
     validation: str
     words: str
     choices: bool = False
     notes: bool = False
+    yes: bool = False
 
 
 DATE_FIELD = Fits(r"date_(ymd|mdy|dmy)", "a text field with date validation (date_ymd)")
+YES_FIELD = Fits("|integer|number", "a yes-no field", choices=True, yes=True)
 OUTPUTS = {
     "target": DATE_FIELD,
     "opens": DATE_FIELD,
@@ -47,6 +49,8 @@ OUTPUTS = {
     "stamp": Fits(
         r"datetime_seconds_(ymd|mdy|dmy)", "a text field with validation datetime_seconds_ymd"
     ),
+    "opted_out": YES_FIELD,
+    "invalid_number": YES_FIELD,
     "pending_visit": Fits("", "a text field without validation, or a dropdown", choices=True),
 }
 
@@ -95,6 +99,8 @@ def output_flaws(use: FieldUse, field: Field, study: Study) -> Iterator[Flaw]:
     """Yield why a value cannot be written to a field."""
     fits = OUTPUTS[use.role]
     name = f'"{field.name}"'
+    if fits.yes and field.type in YES_NO:
+        return
     if field.type in NEVER_WRITTEN:
         yield Flaw(use.path, f"{name} cannot be written (type {field.type})", f"use {fits.words}")
     elif CALCULATED.search(field.annotation or ""):
@@ -117,6 +123,8 @@ def output_flaws(use: FieldUse, field: Field, study: Study) -> Iterator[Flaw]:
 
 def values_written(role: str, study: Study) -> list[str]:
     """List the values that a choice field must have."""
+    if OUTPUTS[role].yes:
+        return ["1"]
     return [visit.id for visit in study.visits] if role == "pending_visit" else list(VISIT_STATES)
 
 

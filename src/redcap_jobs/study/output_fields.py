@@ -50,6 +50,8 @@ TYPES: dict[str, tuple[str, str, str, str]] = {
     "days_from_target": ("text", "Days from the target date", "", "integer"),
     "stamp": ("text", "Computed at", "", "datetime_seconds_ymd"),
     "pending_visit": ("text", "Visit now open or overdue", "", ""),
+    "opted_out": ("yesno", "Asked to get no more texts", "", ""),
+    "invalid_number": ("yesno", "The mobile number takes no texts", "", ""),
 }
 """What is written → field type, label, choices, validation."""
 

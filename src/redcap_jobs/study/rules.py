@@ -14,7 +14,7 @@ from redcap_jobs.study.flaws import Flaw, KeyPath, written_path
 from redcap_jobs.study.nearest import did_you_mean
 from redcap_jobs.study.overlap import always_before, always_overlap, closes_too_soon
 from redcap_jobs.study.salvage import ABSENT, NotSalvaged, known
-from redcap_jobs.study.uses import FieldUse, fields
+from redcap_jobs.study.uses import SHARED_OUTPUTS, FieldUse, fields
 
 
 def projects_agree(study: Study) -> Iterator[Flaw]:
@@ -56,14 +56,22 @@ def arm_numbers_differ(study: Study) -> Iterator[Flaw]:
 
 
 def outputs_are_no_inputs(study: Study) -> Iterator[Flaw]:
-    """No field is written that anything is decided from: the job would feed on itself."""
+    """No field is written that anything is decided from: the job would feed on itself.
+
+    Only ``participants.opted_out`` may read what ``participants.write.opted_out`` writes.
+    """
     uses = list(fields(study))
     inputs: dict[str, FieldUse] = {}
     for use in uses:
-        if not use.written:
+        if not use.written and use.path != ("participants", "opted_out"):
             inputs.setdefault(use.reference.field, use)
+    opt_outs = {
+        use.reference.field: use for use in uses if use.path == ("participants", "opted_out")
+    }
     for use in uses:
         source = inputs.get(use.reference.field)
+        if use.written and source is None and use.role not in SHARED_OUTPUTS:
+            source = opt_outs.get(use.reference.field)
         if use.written and source is not None:
             yield Flaw(
                 use.path,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from redcap_jobs.redcap.logic import Reference
 from redcap_jobs.redcap.records import EventPlace, RepeatPlace
@@ -13,9 +13,17 @@ from redcap_jobs.study.flaws import KeyPath
 from redcap_jobs.study.salvage import ABSENT, NotSalvaged
 
 OwnPlace: TypeAlias = EventPlace | RepeatPlace | None
+About: TypeAlias = Literal["visits", "texts", "both"]
 
 DATES = {"anchor", "done_on", "off_study"}
 """Roles whose field must hold a date."""
+PARTICIPANT_OUTPUTS: Mapping[str, About] = {
+    "pending_visit": "visits",
+    "opted_out": "texts",
+    "invalid_number": "texts",
+}
+SHARED_OUTPUTS = frozenset({"opted_out", "invalid_number"})
+"""What a job writes and reads again, and people may write as well."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class FieldUse:
 
     ``role`` is ``anchor``, ``done_on``, ``off_study``, ``done_form``, ``condition`` or ``detail``
     for what is read, and the key of ``write`` (``target``, ``state``, …) for what is written.
-    ``own`` is where a reference without an event is looked for; None outside visits.
+    ``own`` is where a reference without an event is looked for; None outside visits and surveys.
+    ``about`` says whose business it is: the visits', the texts', or everybody's.
     """
 
     path: KeyPath
@@ -32,6 +41,7 @@ class FieldUse:
     role: str
     own: OwnPlace = None
     written: bool = False
+    about: About = "both"
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class ConditionUse:
     condition: Condition
     own: OwnPlace = None
     stops: bool = False
+    about: About = "both"
 
 
 def conditions(study: Study) -> Iterator[ConditionUse]:
@@ -52,27 +63,34 @@ def conditions(study: Study) -> Iterator[ConditionUse]:
     for name, arm in _items(study.arms):
         yield from _condition(("arms", name, "when"), arm, "when")
     people = study.participants
-    for key in ("who", "may_text", "opted_out"):
-        yield from _condition(("participants", key), people, key, stops=key == "opted_out")
+    yield from _condition(("participants", "who"), people, "who")
+    for key in ("may_text", "opted_out"):
+        stops = key == "opted_out"
+        yield from _condition(("participants", key), people, key, stops=stops, about="texts")
     for index, off in _numbered(people, "off_study"):
         yield from _condition(("participants", "off_study", index, "when"), off, "when", stops=True)
     for index, visit in _numbered(study, "visits"):
         own = own_place(visit)
         for number, window in _numbered(visit, "windows"):
-            path = ("visits", index, "windows", number, "when")
-            yield from _condition(path, window, "when", own)
+            path: KeyPath = ("visits", index, "windows", number, "when")
+            yield from _condition(path, window, "when", own, about="visits")
         for key in ("missed", "skipped"):
-            yield from _condition(("visits", index, key), visit, key, own)
+            yield from _condition(("visits", index, key), visit, key, own, about="visits")
+    for index, survey in _numbered(study, "surveys"):
+        path = ("surveys", index, "only_when")
+        yield from _condition(path, survey, "only_when", own_place(survey), about="texts")
 
 
 def fields(study: Study) -> Iterator[FieldUse]:
     """Yield every field named, those of conditions included; refused ones are passed over."""
     for use in conditions(study):
         for reference in sorted(use.condition.expression.references, key=str):
-            yield FieldUse(use.path, reference, "condition", use.own)
+            yield FieldUse(use.path, reference, "condition", use.own, about=use.about)
     yield from _participant_fields(study)
     for index, visit in _numbered(study, "visits"):
         yield from _visit_fields(index, visit)
+    for index, survey in _numbered(study, "surveys"):
+        yield from _survey_fields(index, survey)
 
 
 def _participant_fields(study: Study) -> Iterator[FieldUse]:
@@ -86,47 +104,70 @@ def _participant_fields(study: Study) -> Iterator[FieldUse]:
         yield from _fields((*at, "from"), _of(off, "from_"), "off_study")
         yield from _fields((*at, "until"), _of(off, "until"), "off_study")
     for key in ("first_name", "mobile", "household", "language", "time_zone", "text_hours"):
-        yield from _fields(("participants", key), _of(people, key), "detail")
+        yield from _fields(("participants", key), _of(people, key), "detail", about="texts")
     for name, references in _items(people.placeholders):
-        yield from _fields(("participants", "placeholders", name), references, "detail")
-    pending = _of(_of(people, "write"), "pending_visit")
-    yield from _fields(
-        ("participants", "write", "pending_visit"), pending, "pending_visit", written=True
-    )
+        path: KeyPath = ("participants", "placeholders", name)
+        yield from _fields(path, references, "detail", about="texts")
+    for key, about in PARTICIPANT_OUTPUTS.items():
+        path, output = ("participants", "write", key), _of(_of(people, "write"), key)
+        yield from _fields(path, output, key, written=True, about=about)
 
 
 def _visit_fields(index: int, visit: object) -> Iterator[FieldUse]:
     own, at = own_place(visit), ("visits", index)
-    yield from _fields((*at, "done_on"), _of(visit, "done_on"), "done_on", own)
+    yield from _fields((*at, "done_on"), _of(visit, "done_on"), "done_on", own, about="visits")
     form = _of(visit, "done_form")
     if isinstance(form, str):
         status = Reference(event=None, field=f"{form}_complete", code=None, instance=None)
-        yield FieldUse((*at, "done_form"), status, "done_form", own)
+        yield FieldUse((*at, "done_form"), status, "done_form", own, about="visits")
     for key in VisitWrite.model_fields:
         references = _of(_of(visit, "write"), key)
-        yield from _fields((*at, "write", key), references, key, own, written=True)
+        path = (*at, "write", key)
+        yield from _fields(path, references, key, own, written=True, about="visits")
+
+
+def _survey_fields(index: int, survey: object) -> Iterator[FieldUse]:
+    """Yield the status fields that say whether a survey was completed, in any language."""
+    own, instruments = own_place(survey), _of(survey, "instrument")
+    for language, form in _items(instruments):
+        at: KeyPath = ("surveys", index, "instrument")
+        at = (*at, language) if language else at
+        status = Reference(event=None, field=f"{form}_complete", code=None, instance=None)
+        yield FieldUse(at, status, "done_form", own, about="texts")
 
 
 def own_place(visit: object) -> OwnPlace:
-    """Return where a visit's own fields stand, or None if the file says so wrongly."""
+    """Return where a visit's or survey's own fields stand, or None if the file says so wrongly."""
     place = _of(visit, "at")
     return place if isinstance(place, EventPlace | RepeatPlace) else None
 
 
 def _fields(
-    path: KeyPath, references: object, role: str, own: OwnPlace = None, *, written: bool = False
+    path: KeyPath,
+    references: object,
+    role: str,
+    own: OwnPlace = None,
+    *,
+    written: bool = False,
+    about: About = "both",
 ) -> Iterator[FieldUse]:
     if isinstance(references, tuple):
         for reference in references:
-            yield FieldUse(path, reference, role, own, written)
+            yield FieldUse(path, reference, role, own, written, about)
 
 
 def _condition(
-    path: KeyPath, table: object, key: str, own: OwnPlace = None, *, stops: bool = False
+    path: KeyPath,
+    table: object,
+    key: str,
+    own: OwnPlace = None,
+    *,
+    stops: bool = False,
+    about: About = "both",
 ) -> Iterator[ConditionUse]:
     condition = _of(table, key)
     if isinstance(condition, Condition):
-        yield ConditionUse(path, condition, own, stops)
+        yield ConditionUse(path, condition, own, stops, about)
 
 
 def _of(table: object, key: str) -> object:
