@@ -89,7 +89,8 @@ BEHAVIOURS = ("strict_arrays", "refusals_name_event", "delete_logging")
     "env_file",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the tokens into this file (mode 600) instead of printing them.",
+    help="Write tokens and the Twilio account's credentials into this file (mode 600) instead of "
+    "printing them.",
 )
 @click.pass_context
 def command(
@@ -107,15 +108,17 @@ def command(
     now: datetime | None,
     env_file: Path | None,
 ) -> None:
-    """Serve a local REDCap filled with made-up participants.
+    """Serve a local REDCap filled with made-up participants, and a Twilio account.
 
-    Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/, to this machine only. Without --data
-    everything lives in memory and is gone when it stops.
+    Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/ and like Twilio on
+    http://127.0.0.1:PORT, to this machine only. Without --data everything lives in memory and is
+    gone when it stops; texts always are.
 
     With --data, the folder's content wins: the bundled study is added by default to an empty folder
     only, a --project that was loaded from the same file (by its content or its path) is served as
-    it was left, and what is not loaded again is said. Tokens stay the same; faults are not kept. An
-    answered import survives even kill -9. Remove the folder to begin anew.
+    it was left, and what is not loaded again is said. Tokens and credentials stay the same; faults
+    and texts are not kept. An answered import survives even kill -9. Remove the folder to begin
+    anew.
 
     \b
     Faults, as NAME=RATE[,after][,seconds=S][,content=C][,action=A]:
@@ -127,10 +130,24 @@ def command(
       slow                       the answer comes S seconds late (1)
       ban                        ban=N: more than N requests within a minute and the
                                  address gets a ban page for good
-    ",after" lets a call take effect before its answer is lost. All of them can be
-    switched while it runs, on /sandbox/faults; /sandbox/bans lifts bans,
-    /sandbox/behaviour turns the switches of --behaviour, /sandbox/projects/PID/locks
-    locks forms, /sandbox/projects/PID/users hands out tokens. GET /sandbox/ lists them.
+    ",after" lets a call take effect before its answer is lost.
+
+    \b
+    Faults of Twilio, as NAME=RATE[,seconds=S][,action=A]:
+      twilio-drop, twilio-5xx-after, twilio-cut-json, twilio-timeout
+                                 the text is accepted; its answer is lost, 500, half,
+                                 or comes S seconds late
+      twilio-refuse-drop, twilio-503, twilio-429
+                                 no answer, 503, 429; the text is not accepted
+      twilio-list-lag            lists lack texts younger than S seconds
+      twilio-out-of-order        lists show half of the texts at an earlier status
+    They strike texts being sent; action=list, fetch, update, delete, account, numbers,
+    service or all says otherwise.
+
+    All of them can be switched while it runs, on /sandbox/faults; /sandbox/bans lifts bans,
+    /sandbox/behaviour turns the switches of --behaviour, /sandbox/projects/PID/locks locks forms,
+    /sandbox/projects/PID/users hands out tokens, /sandbox/twilio/phones says what becomes of texts
+    to a phone, /sandbox/twilio/inbound lets phones reply. GET /sandbox/ lists them all.
 
     \b
     Ends with 0 when it is told to stop (Ctrl-C, SIGTERM), 3 when a --project or --data
@@ -142,6 +159,7 @@ def command(
       redcap-jobs sandbox --study none --project MyProject.REDCap.xml --data ~/sandbox
       redcap-jobs sandbox --fault 504=0.1 --fault login-page=5% --fault ban=600
       redcap-jobs sandbox --fault 504=20%,after,content=record,action=import
+      redcap-jobs sandbox --fault twilio-drop=5% --fault twilio-list-lag=1,seconds=600
       curl -X POST http://127.0.0.1:8021/sandbox/faults \\
            -H 'Content-Type: application/json' -d '{"name": "504", "times": 3}'
       curl -X DELETE http://127.0.0.1:8021/sandbox/faults
@@ -160,6 +178,8 @@ def command(
         from redcap_jobs.sandbox.fault_options import fault_of
         from redcap_jobs.sandbox.keep import Keeper
         from redcap_jobs.sandbox.server import Sandbox
+        from redcap_jobs.sandbox.twilio_account import made_up_account
+        from redcap_jobs.sandbox.twilio_keep import kept_account
     except ModuleNotFoundError as error:
         raise SetupError(
             f"the sandbox needs its extra ({error.name} is missing); "
@@ -187,13 +207,14 @@ def command(
             super_token=token,
             public_url=public_url or "",
             created=keeper.created if keeper else None,
+            twilio=made_up_account() if folder is None else kept_account(folder),
         )
         for rule in rules:
             sandbox.api.faults.switch_on(rule)
         told = stack.enter_context(serve.until_told_to_stop())
         stack.enter_context(sandbox)
         if env_file is not None:
-            write_env_file(env_file, sandbox.tokens)
+            write_env_file(env_file, sandbox.variables)
         serve.show_sandbox(
             sandbox,
             console_for(terminal=sys.stdout.isatty()),

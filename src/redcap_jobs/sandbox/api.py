@@ -19,6 +19,7 @@ from redcap_jobs.sandbox.project_create import answer_super_token
 from redcap_jobs.sandbox.replies import Reply, altered, refused, replaced, written
 from redcap_jobs.sandbox.request_log import RequestEntry, RequestLog
 from redcap_jobs.sandbox.stored_files import StoredFile
+from redcap_jobs.sandbox.twilio_calls import TwilioCalls
 
 __all__ = ["Api", "Behaviour"]
 
@@ -32,6 +33,7 @@ class Api:
     """All projects of one server, behind the one address that every call goes to.
 
     ``created`` is told of each project made with the super token, before its token is handed out.
+    ``twilio`` is the Twilio account served beside them, None for none.
     """
 
     projects: list[SandboxProject]
@@ -44,6 +46,7 @@ class Api:
     public_url: str = ""
     created: Callable[[SandboxProject], None] | None = None
     creating: Lock = field(default_factory=Lock)
+    twilio: TwilioCalls | None = None
 
     def reply(
         self, pairs: Iterable[tuple[str, str]], files: Mapping[str, StoredFile] | None = None

@@ -19,6 +19,7 @@ from redcap_jobs.sandbox.control_json import checked, posted_json
 from redcap_jobs.sandbox.control_locks import add_lock_routes
 from redcap_jobs.sandbox.control_users import add_user_routes
 from redcap_jobs.sandbox.faults import FAULTS, FaultRule
+from redcap_jobs.sandbox.twilio_control import EXAMPLES, add_twilio_routes
 
 FAULT_KEYS = {"name": str, "rate": float, "times": int, "content": str, "action": str}
 FAULT_KEYS |= {"after": bool, "seconds": float, "requests": int}
@@ -29,6 +30,7 @@ EXAMPLE_OF = {
     "behaviour": '{"strict_arrays": true}',
     "locks": control_locks.EXAMPLE,
     "users": control_users.EXAMPLE,
+    **EXAMPLES,
 }
 """Last part of an address → a body that it takes."""
 
@@ -40,6 +42,7 @@ def control_blueprint(api: Api) -> Blueprint:
     add_fault_routes(control, api)
     add_lock_routes(control, api)
     add_user_routes(control, api)
+    add_twilio_routes(control, api)
 
     @control.get("/")
     def index() -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from threading import Lock
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.bans import Bans
+from redcap_jobs.sandbox.twilio_faults import TWILIO_FAULTS, refuse_senseless, struck
 
 MEMORY_TEXT = (
     "REDCap ran out of server memory. The request cannot be processed. Please try "
@@ -61,7 +62,8 @@ ALTERATIONS = ("cut-json", "cut-connection", "missing-rows", "slow")
 BAN = "ban"
 BANNED = Replacement(200, BAN_PAGE)
 LONGEST_SECONDS = 3600
-FAULTS = (*REPLACEMENTS, *ALTERATIONS, BAN)
+FAULTS = (*REPLACEMENTS, *ALTERATIONS, BAN, *TWILIO_FAULTS)
+RANDOM_ROWS = frozenset({"missing-rows", "twilio-out-of-order"})
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ class FaultRule:
 
     ``missing-rows`` leaves out a tenth of the rows; ``chance`` says which: the board draws it anew
     for each call, since rows that are lost by accident are not the same ones twice.
+
+    Names that begin with ``twilio-`` strike calls of Twilio's API, see
+    :data:`~redcap_jobs.sandbox.twilio_faults.TWILIO_FAULTS`; the others REDCap's.
 
     ``ban`` has no rate: it strikes, for good, an address that sends more than ``requests`` within
     a minute, see :class:`~redcap_jobs.sandbox.bans.Bans`.
@@ -102,6 +107,9 @@ class FaultRule:
             raise UsageError(f"fault {self.name}: times cannot be {self.times}")
         if (self.name == BAN) != (self.requests > 0):
             raise UsageError("requests (1 or more in a minute) go with ban, and with nothing else")
+        if self.name in TWILIO_FAULTS:
+            scoped = bool(self.content) or self.after
+            refuse_senseless(self.name, self.action, other_scope=scoped)
 
     @property
     def replacement(self) -> Replacement | None:
@@ -141,12 +149,24 @@ class FaultBoard:
             return list(self._rules)
 
     def draw(self, content: str, action: str) -> FaultRule | None:
-        """Return the fault that strikes this call, if any, and count it down."""
+        """Return the fault that strikes this call of REDCap's, if any, and count it down."""
+
+        def strikes(rule: FaultRule) -> bool:
+            scoped = rule.content in ("", content) and rule.action in ("", action)
+            return scoped and rule.name != BAN and rule.name not in TWILIO_FAULTS
+
+        return self._draw(strikes)
+
+    def draw_twilio(self, action: str) -> FaultRule | None:
+        """Return the fault that strikes this call of Twilio's, if any, and count it down."""
+        return self._draw(
+            lambda rule: rule.name in TWILIO_FAULTS and struck(rule.name, rule.action, action)
+        )
+
+    def _draw(self, strikes: Callable[[FaultRule], bool]) -> FaultRule | None:
         with self._lock:
             for place, rule in enumerate(self._rules):
-                if rule.name == BAN:
-                    continue
-                if rule.content not in ("", content) or rule.action not in ("", action):
+                if not strikes(rule):
                     continue
                 if rule.times is None:
                     if self._random.random() < rule.rate:
@@ -158,5 +178,5 @@ class FaultBoard:
             return None
 
     def _drawn(self, rule: FaultRule) -> FaultRule:
-        rows = rule.name == "missing-rows"
+        rows = rule.name in RANDOM_ROWS
         return replace(rule, chance=self._random.getrandbits(32)) if rows else rule

@@ -67,17 +67,23 @@ def show_sandbox(
     console.print(
         f"REDCap API: [bold]{sandbox.url}[/bold]   requests and faults: {sandbox.control_url}"
     )
+    if sandbox.api.twilio is not None:
+        console.print(
+            f"Twilio API: [bold]{sandbox.twilio_url}[/bold]   texts: {sandbox.control_url}twilio"
+        )
     if env_file is not None:
         console.print(f"The tokens are in {env_file}.")
     else:
-        for name, token in sandbox.tokens.items():
-            console.print(f"{name}={token}")
+        for name, value in sandbox.variables.items():
+            console.print(f"{name}={value}")
     for rule in sandbox.api.faults.rules():
         struck = (
             f"{rule.requests} requests a minute" if rule.requests else f"{rule.rate:.0%} of calls"
         )
         console.print(f"Fault on: {rule.name}, {struck}")
-    kept = "nothing is kept" if folder is None else f"all of it is kept in {escape(str(folder))}"
+    kept = "nothing is kept"
+    if folder is not None:
+        kept = f"all of it but texts is kept in {escape(str(folder))}"
     console.print(f"Everything in it is made up or yours; {kept}. Stop it with Ctrl-C.")
 
 

@@ -20,6 +20,9 @@ from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.request_log import RequestEntry
+from redcap_jobs.sandbox.twilio_account import TwilioAccount
+from redcap_jobs.sandbox.twilio_calls import TwilioCalls, TwilioRequest
+from redcap_jobs.sandbox.twilio_switchboard import Switchboard
 from redcap_jobs.sandbox.web import flask_app
 
 LOOPBACK = "127.0.0.1"
@@ -49,6 +52,7 @@ class Sandbox:
         super_token: 64 characters with which projects may be created; '' for none.
         public_url: What survey links begin with; '' for this server's own address.
         created: Told of each project that the super token made, before its token is handed out.
+        twilio: The Twilio account to serve beside REDCap; None for none.
 
     Raises:
         UsageError: ``host`` is reachable from elsewhere, the port is taken, or ``public_url`` is
@@ -67,6 +71,7 @@ class Sandbox:
         super_token: str = "",
         public_url: str = "",
         created: Callable[[SandboxProject], None] | None = None,
+        twilio: TwilioAccount | None = None,
     ) -> None:
         refuse_open_address(host)
         refuse_no_url(public_url)
@@ -78,6 +83,9 @@ class Sandbox:
             public_url=public_url.rstrip("/"),
             created=created,
         )
+        if twilio is not None:
+            board = Switchboard(twilio, None if now is None else lambda: now)
+            self.api.twilio = TwilioCalls(board, self.api.faults, self.api.stopping)
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
         if not self.api.public_url:
@@ -132,13 +140,49 @@ class Sandbox:
         return {project.env_name: project.token for project in self.api.projects}
 
     @property
+    def twilio_url(self) -> str:
+        """Return what takes the place of ``https://api.twilio.com`` (and messaging.twilio.com)."""
+        return self.url.removesuffix("/api/")
+
+    @property
+    def twilio(self) -> Switchboard:
+        """Return the Twilio account at work; LookupError if none is served."""
+        return self._twilio.board
+
+    @property
+    def twilio_requests(self) -> list[TwilioRequest]:
+        """Return the requests to Twilio so far; LookupError if none is served."""
+        return self._twilio.entries()
+
+    @property
+    def _twilio(self) -> TwilioCalls:
+        if self.api.twilio is None:
+            raise LookupError("the sandbox serves no Twilio account")
+        return self.api.twilio
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return what a ``.env`` needs: the projects' tokens, the Twilio account's credentials."""
+        if self.api.twilio is None:
+            return self.tokens
+        account = self.twilio.account
+        return self.tokens | {
+            "TWILIO_ACCOUNT_SID": account.sid,
+            "TWILIO_AUTH_TOKEN": account.auth_token,
+            "TWILIO_NUMBER": account.numbers[0] if account.numbers else "",
+            "TWILIO_API_URL": self.twilio_url,
+        }
+
+    @property
     def requests(self) -> list[RequestEntry]:
         """Return the calls so far."""
         return self.api.log.entries()
 
     def forget_requests(self) -> None:
-        """Empty the log of calls."""
+        """Empty the logs of calls."""
         self.api.log.clear()
+        if self.api.twilio is not None:
+            self.api.twilio.clear()
 
     def project(self, pid: int) -> SandboxProject:
         """Return a project by its id; LookupError if there is none."""

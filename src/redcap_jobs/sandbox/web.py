@@ -13,17 +13,21 @@ from redcap_jobs.sandbox.posted_forms import posted_pairs
 from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
 from redcap_jobs.sandbox.stored_files import StoredFile
 from redcap_jobs.sandbox.survey_pages import survey_blueprint
+from redcap_jobs.sandbox.twilio_web import PREFIXES as TWILIO_PATHS
+from redcap_jobs.sandbox.twilio_web import twilio_blueprint
 
 GZIP_FROM_BYTES = 1000
 CONTROL_PATH = "/sandbox/"
 
 
 def flask_app(api: Api) -> Flask:
-    """Return the application: the API and surveys, and the control pages to this machine only."""
+    """Return the application: the APIs and surveys, and the control pages to this machine only."""
     app = Flask("redcap_jobs.sandbox", static_folder=None)
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # REDCap takes imports of many megabytes
     app.register_blueprint(control_blueprint(api))
     app.register_blueprint(survey_blueprint(api))
+    if api.twilio is not None:
+        app.register_blueprint(twilio_blueprint(api.twilio))
     public_host = urlsplit(api.public_url).hostname
 
     @app.before_request
@@ -37,8 +41,8 @@ def flask_app(api: Api) -> Flask:
 
     @app.before_request
     def refuse_banned() -> Response | None:
-        """Answer a banned address the same whatever it asks, but for the sandbox's own pages."""
-        if request.path.startswith(CONTROL_PATH):
+        """Answer a banned address the same whatever it asks of REDCap."""
+        if request.path.startswith((CONTROL_PATH, *TWILIO_PATHS)):
             return None
         reply = api.banned(request.remote_addr or "")
         return None if reply is None else http(reply)
