@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sandbox_projects import Caller, trial
 
+from redcap_jobs.sandbox.import_formats import read_rows
 from redcap_jobs.sandbox.import_places import Instances
+from redcap_jobs.sandbox.parameters import Parameters
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import Draft, RowKey
 
@@ -132,6 +135,22 @@ def test_eav_lines_of_one_row_need_not_stand_together(server: Sandbox, caller: C
     assert caller.post(content="record", type="eav", format="csv", data=data).status_code == 200
     values = server.project(901).values("10", "start_arm_1")
     assert (values["sex"], values["weight"]) == ("2", "80")
+
+
+def test_eav_csv_is_read_line_by_line() -> None:
+    """Millions of lines come at once: beside what they say, only the text itself is held."""
+    lines = (f"{record},x{field},value {field}" for record in range(100) for field in range(200))
+    data = "\n".join(["record,field_name,value", *lines])
+    parameters = Parameters.read([("format", "csv"), ("type", "eav"), ("data", data)])
+    tracemalloc.start()
+    try:
+        rows, _ = read_rows(parameters, "record_id")
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(rows) == 100
+    assert rows[99]["x199"] == "value 199"
+    assert most < 2 * kept
 
 
 def test_a_flat_table_is_no_eav(caller: Caller) -> None:

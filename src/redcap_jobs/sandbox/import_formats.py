@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 
 from redcap_jobs.sandbox.import_xml import NotRows, read_items
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
@@ -27,7 +28,11 @@ csv.field_size_limit(LONGEST_CELL)
 
 HALF_A_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
 
+EAV_NAMES = ("record", *KEY_NAMES, "field_name", "value")
+
 Row = dict[str, str]
+EavLine = tuple[str, ...]
+"""The cells of one line in the order of :data:`EAV_NAMES`."""
 
 
 class NothingImported(Exception):
@@ -44,19 +49,18 @@ def read_rows(parameters: Parameters, record_id_field: str) -> tuple[list[Row], 
         NothingImported: A single JSON object was sent.
 
     """
-    data, header = parameters.text("data"), None
-    if parameters.format == "json":
-        rows = json_rows(data)
-    elif parameters.format == "csv":
-        header, lines = csv_table(data, parameters.text("csvDelimiter", ","))
-        rows = [dict(zip(header, line, strict=True)) for line in lines]
+    data, delimiter = parameters.text("data"), parameters.text("csvDelimiter", ",")
+    eav = parameters.text("type") == "eav"
+    if parameters.format == "csv":
+        header, lines = csv_table(data, delimiter)
+        if not eav:
+            return [dict(zip(header, line, strict=True)) for line in lines], header
+        rows = gathered(eav_lines(header, lines), record_id_field)
     else:
-        rows = xml_rows(data)
-    if parameters.text("type") == "eav":
-        if header and not {"record", "field_name"} <= set(header):
-            raise Refusal(400, NOT_THAT_FORMAT)
-        rows, header = gathered(rows, record_id_field), None
-    return rows, list(dict.fromkeys(chain.from_iterable(rows))) if header is None else header
+        rows = json_rows(data) if parameters.format == "json" else xml_rows(data)
+        if eav:
+            rows = gathered(map(eav_line, rows), record_id_field)
+    return rows, list(dict.fromkeys(chain.from_iterable(rows)))
 
 
 def json_rows(data: str) -> list[Row]:
@@ -118,23 +122,32 @@ def csv_rows(data: str, delimiter: str) -> list[Row]:
     return [dict(zip(header, line, strict=True)) for line in lines]
 
 
-def csv_table(data: str, delimiter: str) -> tuple[list[str], list[list[str]]]:
-    """Read csv into its header and its lines; one with another number of cells is no csv.
+def csv_table(data: str, delimiter: str) -> tuple[list[str], Iterator[list[str]]]:
+    """Read csv into its header and, one by one, its lines.
 
     The delimiters are those of the API help; what is none of them counts as a comma (own answer).
+
+    Raises:
+        Refusal: A line has another number of cells than the header: then it is no csv.
+
     """
     text = io.StringIO(data.removeprefix("\ufeff"), newline="")
-    reader = csv.reader(text, delimiter=DELIMITERS.get(delimiter, ","))
+    lines = csv_lines(csv.reader(text, delimiter=DELIMITERS.get(delimiter, ",")))
+    return next(lines, []), lines
+
+
+def csv_lines(reader: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the lines that are not blank; all are as long as the first, or are refused."""
+    length = 0
     try:
-        lines = [line for line in reader if line]
+        for line in reader:
+            if line:
+                length = length or len(line)
+                if len(line) != length:
+                    raise Refusal(400, NOT_THAT_FORMAT)
+                yield line
     except csv.Error:
         raise Refusal(400, NOT_THAT_FORMAT) from None
-    if not lines:
-        return [], []
-    header, *body = lines
-    if any(len(line) != len(header) for line in body):
-        raise Refusal(400, NOT_THAT_FORMAT)
-    return header, body
 
 
 def xml_rows(data: str) -> list[Row]:
@@ -145,15 +158,38 @@ def xml_rows(data: str) -> list[Row]:
         raise Refusal(400, NOT_THAT_FORMAT) from None
 
 
-def gathered(lines: Sequence[Row], record_id_field: str) -> list[Row]:
+def eav_lines(header: Sequence[str], lines: Iterable[list[str]]) -> Iterator[EavLine]:
+    """Yield the lines of EAV csv; columns that are missing are blank.
+
+    Millions of lines come at once, so that no line becomes a dictionary.
+    """
+    if header and not {"record", "field_name"} <= set(header):
+        raise Refusal(400, NOT_THAT_FORMAT)
+    places = {name: place for place, name in enumerate(header)}
+    at_the_end = len(header)
+    cells = itemgetter(*(places.get(name, at_the_end) for name in EAV_NAMES))
+    for line in lines:
+        line.append("")
+        yield cells(line)
+
+
+def eav_line(row: Row) -> EavLine:
+    """Return the cells of a line from JSON or XML."""
+    if "record" not in row or "field_name" not in row:
+        raise Refusal(400, NOT_THAT_FORMAT)
+    return tuple(row.get(name, "") for name in EAV_NAMES)
+
+
+def gathered(lines: Iterable[EavLine], record_id_field: str) -> list[Row]:
     """Gather EAV lines into one row per record, event and instance, in order of appearance."""
     rows: dict[tuple[str, ...], Row] = {}
+    keys, row = (record_id_field, *KEY_NAMES), Row()
+    last: tuple[str, ...] = ()
     for line in lines:
-        if "record" not in line or "field_name" not in line:
-            raise Refusal(400, NOT_THAT_FORMAT)
-        keys = {name: line.get(name, "") for name in KEY_NAMES if name in line}
-        place = (line["record"], *(line.get(name, "") for name in KEY_NAMES))
-        row = rows.setdefault(place, {record_id_field: line["record"], **keys})
-        if line["field_name"] != record_id_field:
-            row[line["field_name"]] = line.get("value", "")
+        here, name = line[:4], line[4]
+        if here != last:  # the lines of one row mostly stand together
+            last = here
+            row = rows.setdefault(here, dict(zip(keys, here, strict=True)))
+        if name != record_id_field:
+            row[name] = line[5]
     return list(rows.values())
