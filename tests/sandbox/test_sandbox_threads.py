@@ -80,6 +80,81 @@ def test_exports_show_whole_imports(shared: Sandbox) -> None:
     assert len(set().union(*seen)) > 1
 
 
+def test_exports_show_whole_deletions(shared: Sandbox) -> None:
+    """Everybody is imported and deleted again by several at once: readers see all of them, or none.
+
+    Who deletes those that another has just deleted is refused.
+    """
+    token = shared.tokens["REDCAP_API_SMALL_REGISTRY"]
+    everybody = people("x" * 300)
+    names = [one["id"] for one in everybody]
+    ended = Event()
+
+    def write() -> list[int]:
+        caller, statuses = Caller(shared.url, token), []
+        for _ in range(ROUNDS):
+            statuses.append(caller.send(everybody).status_code)
+            gone = caller.post(content="record", action="delete", records=names)
+            assert gone.status_code == 400 or gone.text == str(PEOPLE)
+        return statuses
+
+    def read() -> set[int]:
+        caller, found = Caller(shared.url, token), set()
+        while True:
+            last = ended.is_set()
+            found.add(len(caller.export(fields=["id"])))
+            if last:
+                return found
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        readers = [pool.submit(read) for _ in range(CLIENTS // 2)]
+        writers = [pool.submit(write) for _ in range(CLIENTS // 4)]
+        try:
+            statuses = [status for writer in writers for status in writer.result()]
+            Caller(shared.url, token).send(everybody)
+        finally:
+            ended.set()
+        seen = set().union(*(reader.result() for reader in readers))
+    assert set(statuses) == {200}
+    assert seen <= {0, PEOPLE}
+    assert PEOPLE in seen
+
+
+def test_exports_show_a_renamed_record_once(shared: Sandbox) -> None:
+    """Many rename one record from each other's names to their own: it has one name at any time."""
+    token = shared.tokens["REDCAP_API_SMALL_REGISTRY"]
+    assert Caller(shared.url, token).send([{"id": "0", "name": "Ada"}]).status_code == 200
+    ended = Event()
+
+    def rename(client: int) -> list[int]:
+        caller, statuses = Caller(shared.url, token), []
+        for number in range(ROUNDS):
+            (row,) = caller.export()
+            names = {"record": row["id"], "new_record_name": f"{client}-{number}"}
+            statuses.append(caller.post(content="record", action="rename", **names).status_code)
+        return statuses
+
+    def read() -> list[list[str]]:
+        caller, found = Caller(shared.url, token), []
+        while not ended.is_set():
+            found.append([row["name"] for row in caller.export()])
+        return found
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        readers = [pool.submit(read) for _ in range(CLIENTS // 2)]
+        writers = [pool.submit(rename, client) for client in range(CLIENTS // 2)]
+        try:
+            statuses = [status for writer in writers for status in writer.result()]
+        finally:
+            ended.set()
+        seen = [names for reader in readers for names in reader.result()]
+    assert 200 in statuses
+    assert set(statuses) <= {200, 400}
+    assert all(names == ["Ada"] for names in seen)
+    renamed = [one for one in shared.project(902).log.all() if one.details.startswith("id = '")]
+    assert len([one for one in renamed if one.kind == "record_edit"]) == statuses.count(200)
+
+
 def test_refused_imports_leave_nothing_in_between(shared: Sandbox) -> None:
     """Good and bad imports by turns: of the bad ones nobody ever sees a value."""
     token = shared.tokens["REDCAP_API_SMALL_TRIAL"]
