@@ -99,7 +99,9 @@ FORMS = (
     + form("drugs", ["dose"])
 )
 CODES = codes("race", {"0": "White", "5": "Other"}) + codes(
-    "gym", {"1": "Checked", "0": "Unchecked"}, 'redcap:CheckboxChoices="0, Monday|-1, Never, ever"'
+    "gym",
+    {"1": "Checked", "0": "Unchecked"},
+    'redcap:CheckboxChoices="0, Monday | -1, Never, ever"',
 )
 SETTINGS = (
     "<StudyName>Hand Made</StudyName>"

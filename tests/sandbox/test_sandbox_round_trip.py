@@ -41,9 +41,13 @@ def xml_of(project: SandboxProject) -> str:
 
 
 def comparable(structure: Structure) -> Structure:
-    """Return a structure without what the file does not hold: numbers of events and groups."""
+    """Return a structure without what the file does not hold.
+
+    That is numbers of events and groups, and what somebody typed between two choices.
+    """
     return replace(
         structure,
+        fields=tuple(replace(field, choices_text="") for field in structure.fields),
         events=tuple(replace(event, event_id=0) for event in structure.events),
         dags=tuple(replace(dag, group_id=0) for dag in structure.dags),
     )

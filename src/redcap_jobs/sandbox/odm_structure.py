@@ -22,6 +22,8 @@ VALIDATIONS = {
 }
 """REDCap's inner words in the file → the words of the data dictionary; others are the same."""
 CODED = frozenset({"radio", "dropdown"})
+CHOICES_BETWEEN = "|"
+"""What stands between a field's choices after a file was loaded, whatever stood there before."""
 CLASSIC_EVENT = "event_1_arm_1"
 """What the file calls the one event that a classic project does not show."""
 
@@ -107,6 +109,7 @@ def field_from(item: Element, variable: str, form: str, codes: dict[str, Element
         check.get("Comparator", ""): check.findtext("CheckValue") or ""
         for check in item.findall("RangeCheck")
     }
+    choices = choices_from(code_list, kind)
     return Field(
         variable,
         form,
@@ -114,7 +117,8 @@ def field_from(item: Element, variable: str, form: str, codes: dict[str, Element
         label=item.findtext("Question/FormattedTranslatedText")
         or item.findtext("Question/TranslatedText")
         or "",
-        choices=choices_from(code_list, kind),
+        choices=choices,
+        choices_text=CHOICES_BETWEEN.join(f"{choice.code}, {choice.label}" for choice in choices),
         calculation=item.get("Calculation", "") if kind in ("calc", "sql") else "",
         validation=VALIDATIONS.get(validation, validation),
         minimum=limits.get("GE", ""),
