@@ -20,6 +20,30 @@ ATTRIBUTES = {
 }
 """Names of rights in the API → in the file; the others are the same."""
 
+ROLE_ORDER = (
+    *("lock_record", "lock_record_multiform", "lock_record_customize", "data_export_tool"),
+    *("data_export_instruments", "data_import_tool", "data_comparison_tool", "data_logging"),
+    *("email_logging", "file_repository", "double_data", "user_rights", "data_access_groups"),
+    *("graphical", "reports", "design", "alerts", "calendar", "data_entry", "api_export"),
+    *("api_import", "api_modules", "mobile_app", "mobile_app_download_data", "record_create"),
+    *("record_rename", "record_delete", "dts", "participants", "data_quality_design"),
+    *("data_quality_execute", "data_quality_resolution", "random_setup", "random_dashboard"),
+    *("random_perform", "realtime_webservice_mapping", "realtime_webservice_adjudicate"),
+    *("external_module_config", "mycap_participants"),
+)
+"""A role's attributes after its names, in the order recorded from servers 14.6 and 14.7."""
+
+NO_RIGHTS = {
+    "data_export_tool": "",
+    "double_data": "0",
+    "dts": "0",
+    "data_quality_resolution": "1",
+    "realtime_webservice_mapping": "0",
+    "realtime_webservice_adjudicate": "0",
+    "external_module_config": "",
+}
+"""What every recorded role has for things that are not in this sandbox."""
+
 FORM_RIGHT = re.compile(r"\[([^\],]+),(\d+)\]")
 
 
@@ -50,12 +74,16 @@ def role_attributes(role: Role, forms: tuple[str, ...]) -> dict[str, str]:
     """Return a role as the file's attributes."""
     rights = role.rights
     granted = {ATTRIBUTES.get(name, name): str(rights.granted.get(name, 0)) for name in RIGHT_NAMES}
+    values = {
+        **NO_RIGHTS,
+        **granted,
+        "data_export_instruments": form_rights(forms, rights.forms_export),
+        "data_entry": form_rights(forms, rights.forms),
+    }
     return {
         "role_name": role.label,
         "unique_role_name": role.unique_name,
-        "data_export_instruments": form_rights(forms, rights.forms_export),
-        "data_entry": form_rights(forms, rights.forms),
-        **granted,
+        **{name: values[name] for name in ROLE_ORDER},
     }
 
 

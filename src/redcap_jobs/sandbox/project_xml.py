@@ -108,8 +108,8 @@ def export_project_xml(context: Context) -> ProjectXml:
 
 def study_oid(title: str) -> str:
     """Return the title as a name: words with a capital, letters and digits only, cut at 30."""
-    words = (word[:1].upper() + word[1:] for word in title.split(" "))
-    return re.sub(r"[^A-Za-z0-9]", "", "".join(words))[:OID_LENGTH]
+    words = re.sub(r"[^A-Za-z0-9 ]", "", title).split(" ")
+    return "".join(word[:1].upper() + word[1:] for word in words)[:OID_LENGTH]
 
 
 def global_variables(project: SandboxProject) -> Iterator[str]:

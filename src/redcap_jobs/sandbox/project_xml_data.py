@@ -1,7 +1,8 @@
 """The data in a project's XML: subjects, events, forms, groups of items.
 
-As recorded: blanks are left out, both sides of a checkbox are written, a form without data is left
-out, and a classic project's forms stand in their subject without an event.
+As recorded: blanks are left out, both sides of a checkbox are written, so that a form with one is
+there even if nobody opened it; other forms without data are left out. A classic project's forms
+stand in their subject without an event. A group whose first item is blank goes without its name.
 """
 
 from __future__ import annotations
@@ -82,16 +83,23 @@ class DataWriter:
         return filled or ([] if row.key.instrument else here[:1])
 
     def _has_data(self, form: str, row: ExportRow) -> bool:
-        return any(row.stored.get(item.name) for item in self._items[form])
+        return any(
+            row.stored.get(item.name) or (item.field is not None and item.field.type == "checkbox")
+            for item in self._items[form]
+        )
 
     def _form(self, form: str, row: ExportRow, group: str) -> Iterator[str]:
         instance = row.key.instance if row.key.instrument else 1
         lines: list[str] = []
+        once: set[str] = set()
         for oid, members in groupby(self._items[form], key=lambda item: item.group):
-            values = [line for item in members for line in self._value(item, row, group)]
-            if values:
-                attributes = {"ItemGroupOID": oid, "ItemGroupRepeatKey": "1"}
-                lines += [f"\t\t\t\t{element('ItemGroupData', attributes)}", *values]
+            items = [item for item in members if item.name not in once]
+            once |= {item.name for item in items}
+            values = [list(self._value(item, row, group)) for item in items]
+            if any(values):
+                attributes = {"ItemGroupOID": oid if values[0] else "", "ItemGroupRepeatKey": "1"}
+                lines.append(f"\t\t\t\t{element('ItemGroupData', attributes)}")
+                lines += [line for of_item in values for line in of_item]
                 lines.append("\t\t\t\t</ItemGroupData>")
         attributes = {"FormOID": f"Form.{form}", "FormRepeatKey": str(instance)}
         if lines:

@@ -23,6 +23,14 @@ VALIDATIONS = {
 BOOLEAN = frozenset({"yesno", "truefalse", "checkbox"})
 TAG = re.compile(r"<[A-Za-z/][^>]*>")
 STATUS = "Form Status"
+OWN_ITEMS = {
+    "redcap_data_access_group": ("text", "Data Access Group"),
+    "redcap_survey_identifier": ("text", "Survey Identifier"),
+}
+"""Items that are no fields → type and label; time stamps are the others."""
+STAMP = ("datetime", "Survey Timestamp")
+STAMP_GROUP = "\0stamp"
+"""Parts a time stamp's nameless group from those of the fields, whose key is a section header."""
 SOFT_LIMITS = (
     "The value you provided is outside the suggested range ({} - {}). This value is admissible, "
     "but you may wish to double check it."
@@ -61,7 +69,8 @@ def items_of(structure: Structure, form: Form, shown: Shown) -> list[Item]:
     """Return a form's items in order.
 
     A new group begins where a section header begins or ends, as recorded; a group that begins
-    with a checkbox or a time stamp has no name.
+    with a checkbox or a time stamp has no name. The first form's time stamp is there twice, as
+    recorded: beside the record ID, and in a group of its own.
     """
     drafts: list[tuple[str, str, str, Field | None]] = []
     surveys = any(one.survey for one in structure.forms)
@@ -78,14 +87,16 @@ def items_of(structure: Structure, form: Form, shown: Shown) -> list[Item]:
     if shown.survey_fields and form.survey:
         stamp = f"{form.name}_timestamp"
         at = 1 + sum(field is None for *_, field in drafts) if has_id(structure, form) else 0
-        drafts.insert(at, (drafts[0][0] if at else "\0stamp", stamp, stamp, None))
+        drafts.insert(at, (STAMP_GROUP, stamp, stamp, None))
+        if at:
+            drafts.insert(at, (drafts[0][0], stamp, stamp, None))
     status = status_field(form.name)
     items: list[Item] = []
     for header, run in groupby(drafts, key=lambda draft: draft[0]):
         members = list(run)
         first = members[0]
         nameless = first[3] is None or first[3].type == "checkbox"
-        heading = header.replace("\0stamp", "") or ("" if nameless else form.label)
+        heading = header.replace(STAMP_GROUP, "") or ("" if nameless else form.label)
         group = f"{form.name}.{first[1]}"
         items += [Item(name, variable, one, group, heading) for _, name, variable, one in members]
     field = Field(status, form.name, "dropdown", "Complete?", section_header=STATUS)
@@ -139,9 +150,9 @@ def group_definition(group: str, members: list[Item]) -> Iterator[str]:
 def item_definition(item: Item) -> Iterator[str]:
     """Yield an item with its question, its code list's name and its limits."""
     field = item.field
-    attributes = {"OID": item.name, "Name": item.name, "DataType": "text", "Length": "999"}
+    kind, label = OWN_ITEMS.get(item.name, STAMP)
+    attributes = {"OID": item.name, "Name": item.name, "DataType": kind, "Length": "999"}
     attributes["redcap:Variable"] = item.variable
-    label = item.name
     if field is not None:
         attributes = {"OID": item.name, "Name": item.name, "DataType": data_type(field)}
         attributes["Length"] = length(field)
@@ -245,7 +256,7 @@ def code_list(item: Item) -> Iterator[str]:
     }
     if field.type == "checkbox":
         listed = "|".join(f"{choice.code}, {choice.label}" for choice in field.choices)
-        attributes["redcap:CheckboxChoices"] = listed
+        attributes["redcap:CheckboxChoices"] = field.choices_text or listed
     yield element("CodeList", attributes)
     for code, label in choices(field):
         decode = f"<Decode><TranslatedText>{escape(label)}</TranslatedText></Decode>"
