@@ -9,7 +9,12 @@ from threading import Lock
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.bans import Bans
-from redcap_jobs.sandbox.twilio_faults import TWILIO_FAULTS, refuse_senseless, struck
+from redcap_jobs.sandbox.twilio_faults import (
+    OF_LISTS,
+    TWILIO_FAULTS,
+    refuse_senseless,
+    struck,
+)
 
 MEMORY_TEXT = (
     "REDCap ran out of server memory. The request cannot be processed. Please try "
@@ -62,6 +67,7 @@ ALTERATIONS = ("cut-json", "cut-connection", "missing-rows", "slow")
 BAN = "ban"
 BANNED = Replacement(200, BAN_PAGE)
 LONGEST_SECONDS = 3600
+LONGEST_LAG = 7 * 86_400
 FAULTS = (*REPLACEMENTS, *ALTERATIONS, BAN, *TWILIO_FAULTS)
 RANDOM_ROWS = frozenset({"missing-rows", "twilio-out-of-order"})
 
@@ -99,9 +105,10 @@ class FaultRule:
             raise UsageError(f"no fault {self.name!r}; there are {', '.join(FAULTS)}")
         if not 0 <= self.rate <= 1:
             raise UsageError(f"fault {self.name}: a rate lies between 0 and 1, not {self.rate}")
-        if not 0 <= self.seconds <= LONGEST_SECONDS:
+        longest = LONGEST_LAG if self.name in OF_LISTS else LONGEST_SECONDS
+        if not 0 <= self.seconds <= longest:
             raise UsageError(
-                f"fault {self.name}: seconds lie between 0 and {LONGEST_SECONDS}, not {self.seconds}"
+                f"fault {self.name}: seconds lie between 0 and {longest}, not {self.seconds}"
             )
         if self.times is not None and self.times < 0:
             raise UsageError(f"fault {self.name}: times cannot be {self.times}")
