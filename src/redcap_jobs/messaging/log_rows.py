@@ -82,7 +82,7 @@ def place_entries(
     instances = places_for(store, project, entries, held)
     event_of = log_event_of(events, structure, roster)
     return {
-        entry.key: LogPlace(event_of.get(entry.record, ""), instances[entry.key, entry.attempt])
+        entry.key: LogPlace(event_of.get(entry.record, ""), instances[entry.key])
         for entry in entries
         if entry.record in event_of or not structure.is_longitudinal
     }

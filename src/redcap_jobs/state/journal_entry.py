@@ -153,6 +153,7 @@ class Entry:
     version: int
     written_back_version: int
     written_back_at: datetime | None
+    log_instance: int | None = None
 
     @property
     def last_sign(self) -> datetime:

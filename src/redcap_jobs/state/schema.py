@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -28,7 +29,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest revision in ``migrations/versions``; a test compares."""
 OLDEST_RELEASE = "0.1.0"
 """The oldest release of this package that may use a state made by this one."""
@@ -171,6 +172,7 @@ journal = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("written_back_version", Integer, nullable=False, server_default="0"),
     Column("written_back_at", Instant),
+    Column("log_instance", Integer),
     CheckConstraint(f"state in {JOURNAL_STATES!r}", name="journal_state_known"),
     Index("journal_by_state", "state", "kind"),
     Index("journal_by_record", "project", "record"),
@@ -184,4 +186,67 @@ journal = Table(
         sqlite_where=text("kind = 'text'"),
         postgresql_where=text("kind = 'text'"),
     ),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder_host", Text, nullable=False, server_default=""),
+    Column("holder_pid", Integer, nullable=False, server_default="0"),
+    Column("holder_start", Text, nullable=False, server_default=""),
+    Column("run_id", Text, nullable=False, server_default=""),
+    Column("taken_at", Instant),
+    Column("free_at", Instant, nullable=False),
+    Column("gap_seconds", Float, nullable=False),
+    Column("boot", Text, nullable=False, server_default=""),
+    Column("free_monotonic", Float, nullable=False),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("study", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("settled_by", Text, nullable=False, server_default=""),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("sid", Text, primary_key=True),
+    Column("study", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("phone_hash", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("meaning", String(16), nullable=False),
+    Column("records", JSON, nullable=False),
+    Column("settled_by", Text, nullable=False, server_default=""),
+    Column("settled_at", Instant),
+    Index("inbound_to_read", "study", "settled_at"),
+)
+
+inbound_reads = Table(
+    "inbound_reads",
+    metadata,
+    Column("study", Text, primary_key=True),
+    Column("sender", Text, primary_key=True),
+    Column("read_at", Instant, nullable=False),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("study", Text, primary_key=True),
+    Column("job", Text, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("told_at", Instant),
+    Column("told", Text, nullable=False, server_default=""),
 )

@@ -1,0 +1,101 @@
+"""Replies that came in: their SID, whose they are and what they mean; never what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select, update
+
+from redcap_jobs.errors import UsageError
+from redcap_jobs.state.schema import inbound, inbound_reads
+
+if TYPE_CHECKING:
+    from redcap_jobs.state.store import Store
+
+TO_READ = ("unclear",)
+"""What waits for a person; everything else is settled by what the words mean."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply; ``records`` are those whose texts went to this phone, '' is never kept of it."""
+
+    sid: str
+    phone_hash: str
+    received_at: datetime
+    meaning: str
+    records: tuple[str, ...] = ()
+
+
+def note_replies(store: Store, study: str, sender: str, replies: Sequence[Reply]) -> list[Reply]:
+    """Keep the replies that are new, and that all were read now; return the new ones."""
+    now = store.clock.now()
+    with store.write() as connection:
+        sids = [reply.sid for reply in replies]
+        known = set(
+            connection.execute(select(inbound.c.sid).where(inbound.c.sid.in_(sids))).scalars()
+        )
+        new = [reply for reply in replies if reply.sid not in known]
+        for reply in new:
+            waits = reply.meaning in TO_READ
+            connection.execute(
+                insert(inbound).values(
+                    sid=reply.sid,
+                    study=study,
+                    sender=sender,
+                    phone_hash=reply.phone_hash,
+                    received_at=reply.received_at,
+                    meaning=reply.meaning,
+                    records=list(reply.records),
+                    settled_at=None if waits else now,
+                )
+            )
+        place = (inbound_reads.c.study == study, inbound_reads.c.sender == sender)
+        connection.execute(delete(inbound_reads).where(*place))
+        connection.execute(insert(inbound_reads).values(study=study, sender=sender, read_at=now))
+    return new
+
+
+def last_read(store: Store, study: str, sender: str) -> datetime | None:
+    """Return when the replies to a sender were last read; None: never."""
+    query = select(inbound_reads.c.read_at).where(
+        inbound_reads.c.study == study, inbound_reads.c.sender == sender
+    )
+    with store.read() as connection:
+        return connection.execute(query).scalar()
+
+
+def replies_to_read(store: Store, study: str) -> list[Reply]:
+    """Return the replies that wait for a person, oldest first."""
+    query = (
+        select(inbound)
+        .where(inbound.c.study == study, inbound.c.settled_at.is_(None))
+        .order_by(inbound.c.received_at)
+    )
+    with store.read() as connection:
+        return [
+            Reply(
+                row["sid"],
+                row["phone_hash"],
+                row["received_at"],
+                row["meaning"],
+                tuple(row["records"]),
+            )
+            for row in connection.execute(query).mappings()
+        ]
+
+
+def settle_reply(store: Store, study: str, sid: str, by: str) -> Reply:
+    """Note that a person has read a reply. Raises UsageError for one that does not wait."""
+    waiting = {reply.sid: reply for reply in replies_to_read(store, study)}
+    if sid not in waiting:
+        raise UsageError(f"{sid} is no reply that waits to be read; see redcap-jobs messages")
+    now = store.clock.now()
+    with store.write() as connection:
+        connection.execute(
+            update(inbound).where(inbound.c.sid == sid).values(settled_by=by, settled_at=now)
+        )
+    return waiting[sid]

@@ -1,0 +1,78 @@
+"""Texts as the journal knows them: for a job to decide by, for looking up, and for people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from sqlalchemy import and_, or_, select
+
+from redcap_jobs.messaging.statuses import OPEN
+from redcap_jobs.plan import MESSAGE_COLUMNS
+from redcap_jobs.state.journal_entry import Entry, entry_of
+from redcap_jobs.state.schema import INSTANT_FORMAT, journal
+
+if TYPE_CHECKING:
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import Store
+
+
+def message_history(store: Store, project: ProjectKey) -> pd.DataFrame:
+    """Return every text of a project as a messages frame (MESSAGE_COLUMNS)."""
+    query = (
+        select(journal)
+        .where(journal.c.kind == "text", journal.c.project == str(project))
+        .order_by(journal.c.claimed_at, journal.c.key, journal.c.attempt)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query).mappings().all()
+    table = [
+        {
+            **{name: str(row[name] or "") for name in MESSAGE_COLUMNS if name in row},
+            "not_sent": "true" if row["not_sent"] else "false",
+            "at": (row["posting_at"] or row["claimed_at"]).strftime(INSTANT_FORMAT),
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(table, columns=MESSAGE_COLUMNS, dtype="str")
+
+
+def to_look_up(store: Store, sender: str, refused_since: datetime) -> list[Entry]:
+    """Return a sender's texts that its list may tell something about, oldest first.
+
+    Those of which nobody knows whether they went out; those accepted whose status is open; and
+    the refused ones since an instant, which Twilio may list as failed messages.
+    """
+    unsettled = or_(
+        journal.c.state == "unknown",
+        and_(journal.c.state == "sent", journal.c.status.in_((*OPEN, ""))),
+        and_(
+            journal.c.state == "rejected",
+            journal.c.reference.is_(None),
+            journal.c.posting_at >= refused_since,
+        ),
+    )
+    query = (
+        select(journal)
+        .where(journal.c.kind == "text", journal.c.sender == sender, unsettled)
+        .order_by(journal.c.posting_at, journal.c.key)
+    )
+    with store.read() as connection:
+        return [entry_of(row) for row in connection.execute(query).mappings()]
+
+
+def owned_references(store: Store, sender: str) -> frozenset[str]:
+    """Return the SIDs that stand in the journal for a sender."""
+    query = select(journal.c.reference).where(
+        journal.c.sender == sender, journal.c.reference.is_not(None)
+    )
+    with store.read() as connection:
+        return frozenset(connection.execute(query).scalars())
+
+
+def records_of_phone(store: Store, phone_hash: str) -> tuple[str, ...]:
+    """Return the records to whose phone, by its keyed hash, texts went."""
+    query = select(journal.c.record).where(journal.c.phone_hash == phone_hash).distinct()
+    with store.read() as connection:
+        return tuple(sorted(connection.execute(query).scalars()))

@@ -1,0 +1,112 @@
+"""Who must not be texted: phones and records that were stopped, and studies that pause.
+
+A phone stands as a keyed hash. What was said last counts: a STOP after a person's leave stops
+again, a person's leave after a STOP lets texts go out again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pandas as pd
+from sqlalchemy import delete, insert, or_, select
+
+from redcap_jobs.plan import STOP_COLUMNS
+from redcap_jobs.state.schema import INSTANT_FORMAT, stops
+
+if TYPE_CHECKING:
+    from redcap_jobs.state.store import Store
+
+Scope: TypeAlias = Literal["phone", "record", "study"]
+StopState: TypeAlias = Literal["stopped", "held", "allowed", "paused"]
+WHOLE_STUDY = ""
+HINDERS = ("stopped", "held", "paused")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One word on a phone (keyed hash), a record or the whole study.
+
+    ``source`` is where it came from (reply, twilio, person), ``settled_by`` who said it; ``until``
+    is None where it holds until somebody ends it.
+    """
+
+    scope: Scope
+    subject: str
+    state: StopState
+    source: str
+    reason: str = ""
+    settled_by: str = ""
+    until: datetime | None = None
+
+
+def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> bool:
+    """Keep a word; an older one than the last about the same subject changes nothing.
+
+    Returns whether anything changed. ``at`` is when it was said (default: now).
+    """
+    said = at or store.clock.now()
+    place = (
+        stops.c.study == study,
+        stops.c.scope == stop.scope,
+        stops.c.subject == stop.subject,
+    )
+    values = {
+        "study": study,
+        "scope": stop.scope,
+        "subject": stop.subject,
+        "state": stop.state,
+        "source": stop.source,
+        "reason": stop.reason,
+        "settled_by": stop.settled_by,
+        "at": said,
+        "until": stop.until,
+    }
+    with store.write() as connection:
+        last = connection.execute(select(stops.c.at, stops.c.state).where(*place)).first()
+        if last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
+            return False
+        connection.execute(delete(stops).where(*place))
+        connection.execute(insert(stops).values(**values))
+    return True
+
+
+def stops_of(store: Store, study: str) -> pd.DataFrame:
+    """Return every word that holds now as a stops frame (STOP_COLUMNS)."""
+    now = store.clock.now()
+    query = (
+        select(stops)
+        .where(stops.c.study == study, or_(stops.c.until.is_(None), stops.c.until > now))
+        .order_by(stops.c.at)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query).mappings().all()
+    table = [
+        [
+            *(row[name] for name in ("scope", "subject", "state", "source", "reason")),
+            *(row[name].strftime(INSTANT_FORMAT) if row[name] else "" for name in ("at", "until")),
+        ]
+        for row in rows
+    ]
+    return pd.DataFrame(table, columns=STOP_COLUMNS, dtype="str")
+
+
+def hindrance(store: Store, study: str, phone_hash: str, record: str) -> str:
+    """Say what stands against a text at this moment, '' for nothing; one query."""
+    now = store.clock.now()
+    about = or_(
+        (stops.c.scope == "phone") & (stops.c.subject == phone_hash),
+        (stops.c.scope == "record") & (stops.c.subject == record),
+        (stops.c.scope == "study") & (stops.c.subject == WHOLE_STUDY),
+    )
+    query = select(stops).where(
+        stops.c.study == study,
+        about,
+        stops.c.state.in_(HINDERS),
+        or_(stops.c.until.is_(None), stops.c.until > now),
+    )
+    with store.read() as connection:
+        row = connection.execute(query).mappings().first()
+    return f"{row['scope']} {row['state']}: {row['reason'] or row['source']}" if row else ""

@@ -1,0 +1,199 @@
+"""Never above one text segment a second for a sending number, over all processes together.
+
+One row of ``senders`` per sending number holds a lease and the next free slot. Whoever has the
+lease waits until the slot is free, commits the slot after it, posts once, and lets go; so two
+posts of one number are never under way at once, and a process that dies has paid for its slot
+before it posted. A long code carries one segment a second (Twilio's error pages 21611 and 30001).
+
+The gap is counted on the machine's monotonic clock where lease and slot were made on this boot:
+a wall clock that jumps can then neither shorten nor stall it. Across hosts the wall clock counts,
+and no wait is ever longer than the gap itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from redcap_jobs.errors import StateError
+from redcap_jobs.state.process import Holder, is_alive, machine, this_process
+from redcap_jobs.state.schema import senders
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, RowMapping
+
+    from redcap_jobs.state.store import Store
+
+FLOOR = timedelta(seconds=1.05)
+"""Per segment; only against a loopback address may it be less."""
+LOOK_EVERY = timedelta(milliseconds=30)
+PATIENCE = timedelta(minutes=15)
+"""So long another run's lease is waited for: its post and many in front of this one."""
+OUT_OF_SIGHT = timedelta(minutes=3)
+"""A lease held on another host counts as dead after this: far longer than any post takes."""
+
+
+@dataclass
+class Slot:
+    """A turn to post; ``posting`` is called once, right before the request goes out."""
+
+    throttle: Throttle
+    units: int
+    used: bool = False
+
+    def posting(self) -> None:
+        """Commit when the next text may follow, counted from now.
+
+        Raises:
+            StateError: The lease was taken over meanwhile; nothing may be posted.
+
+        """
+        self.used = True
+        self.throttle.begin(self.units)
+
+
+class Throttle:
+    """One sending number's pace, as one process keeps it.
+
+    ``sender`` is a keyed hash. ``loopback`` lifts the floor: for a sandbox on this machine.
+    ``monotonic`` and ``alive`` are the real ones; tests give others.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sender: str,
+        run_id: str,
+        *,
+        seconds_between: float = 0.0,
+        loopback: bool = False,
+        holder: Holder | None = None,
+        alive: Callable[[Holder, timedelta, timedelta], bool] = is_alive,
+        monotonic: Callable[[], float] = time.monotonic,
+        boot: Callable[[], str] = machine,
+    ) -> None:
+        self.store = store
+        self.sender = sender
+        self.run_id = run_id
+        asked = timedelta(seconds=seconds_between)
+        self.gap = asked if loopback and asked > timedelta(0) else max(FLOOR, asked)
+        self.holder = holder or this_process()
+        self._alive = alive
+        self._monotonic = monotonic
+        self._boot = boot().partition(":")[0]
+
+    @contextmanager
+    def slot(self, units: int = 1) -> Iterator[Slot]:
+        """Take the sender's lease, wait until its slot is free, and lend it; let go at the end.
+
+        Raises:
+            StateError: Other runs hold the lease for longer than a quarter of an hour.
+
+        """
+        self._take()
+        try:
+            self._wait()
+            yield Slot(self, units)
+        finally:
+            self._release()
+
+    def begin(self, units: int) -> None:
+        """Commit the slot that follows a post of so many segments that begins now."""
+        gap = self.gap * units
+        with self.store.write() as connection:
+            row = self._own_row(connection)
+            if row is None:
+                raise StateError(
+                    "the sender's lease was taken over by another run; nothing was posted"
+                )
+            self._write(
+                connection,
+                free_at=self.store.clock.now() + gap,
+                free_monotonic=self._monotonic() + gap.total_seconds(),
+                gap_seconds=gap.total_seconds(),
+                boot=self._boot,
+            )
+
+    def _take(self) -> None:
+        waited = timedelta(0)
+        while True:
+            held_by = self._try_to_take()
+            if held_by is None:
+                return
+            if waited >= PATIENCE:
+                raise StateError(
+                    f"run {held_by} holds the sending number and does not let go of it; nothing "
+                    "was sent. See redcap-jobs runs"
+                )
+            self.store.clock.sleep(LOOK_EVERY)
+            waited += LOOK_EVERY
+
+    def _try_to_take(self) -> str | None:
+        """Take the lease if it is free or its holder is dead; else return whose it is."""
+        with self.store.write() as connection:
+            row = self._row(connection)
+            now = self.store.clock.now()
+            mine = {
+                "holder_host": self.holder.host,
+                "holder_pid": self.holder.pid,
+                "holder_start": self.holder.start,
+                "run_id": self.run_id,
+                "taken_at": now,
+            }
+            if row is None:
+                first = {"free_at": now, "gap_seconds": 0.0, "boot": self._boot}
+                first |= {"free_monotonic": self._monotonic()}
+                connection.execute(insert(senders).values(name=self.sender, **first, **mine))
+                return None
+            if row["taken_at"] is not None:
+                holder = Holder(row["holder_host"], row["holder_pid"], row["holder_start"])
+                if self._alive(holder, now - row["taken_at"], OUT_OF_SIGHT):
+                    return str(row["run_id"])
+                mine |= self._whole_gap(row)
+            self._write(connection, **mine)
+            return None
+
+    def _whole_gap(self, row: RowMapping) -> dict[str, Any]:
+        """Count the gap anew: a post of the one that died may be under way still."""
+        seconds = max(float(row["gap_seconds"]), self.gap.total_seconds())
+        return {
+            "free_at": self.store.clock.now() + timedelta(seconds=seconds),
+            "free_monotonic": self._monotonic() + seconds,
+            "gap_seconds": seconds,
+            "boot": self._boot,
+        }
+
+    def _wait(self) -> None:
+        with self.store.read() as connection:
+            row = self._row(connection)
+        if row is None:
+            return
+        if row["boot"] == self._boot:
+            left = float(row["free_monotonic"]) - self._monotonic()
+        else:
+            left = (row["free_at"] - self.store.clock.now()).total_seconds()
+        self.store.clock.sleep(timedelta(seconds=min(left, float(row["gap_seconds"]))))
+
+    def _release(self) -> None:
+        with self.store.write() as connection:
+            if self._own_row(connection) is not None:
+                self._write(connection, taken_at=None)
+
+    def _row(self, connection: Connection) -> RowMapping | None:
+        query = select(senders).where(senders.c.name == self.sender)
+        return connection.execute(query).mappings().first()
+
+    def _own_row(self, connection: Connection) -> RowMapping | None:
+        """Return the row while this process has the lease."""
+        row = self._row(connection)
+        mine = row is not None and row["taken_at"] is not None and row["run_id"] == self.run_id
+        return row if mine and row["holder_start"] == self.holder.start else None  # type: ignore[index]  # mine: there is one
+
+    def _write(self, connection: Connection, **values: Any) -> None:
+        connection.execute(update(senders).where(senders.c.name == self.sender).values(**values))
