@@ -13,6 +13,7 @@ from sandbox_projects import Caller
 
 from redcap_jobs.sandbox.dictionary import Choice, Field
 from redcap_jobs.sandbox.members import RIGHT_NAMES, Rights, Role
+from redcap_jobs.sandbox.odm import project_from_xml
 from redcap_jobs.sandbox.project import SandboxProject, Settings
 from redcap_jobs.sandbox.project_xml import study_oid
 from redcap_jobs.sandbox.server import Sandbox
@@ -149,6 +150,43 @@ def test_a_roles_attributes_are_those_of_a_server_in_its_order() -> None:
         'realtime_webservice_mapping="0" realtime_webservice_adjudicate="0" '
         'external_module_config="" mycap_participants="0"'
     )
+
+
+def test_settings_without_a_meaning_here_are_there_as_in_a_new_project() -> None:
+    """In the server's order; those of the survey login only where surveys are on."""
+    text = xml_of(small({"town": "Bern"}))
+    variables = text.partition("<GlobalVariables>")[2].partition("\t<redcap:SurveysGroup>")[0]
+    names = re.findall(r"<redcap:(\w+)>", variables)
+    assert names[2:7] == [
+        *("SecondaryUniqueField", "SecondaryUniqueFieldDisplayValue"),
+        *("SecondaryUniqueFieldDisplayLabel", "SchedulingEnabled", "SurveysEnabled"),
+    ]
+    assert names[10:16] == [
+        *("PreventBranchingEraseValues", "RequireChangeReason", "DataHistoryPopup"),
+        *("OrderRecordsByField", "taskCompleteStatus", "MyCapEnabled"),
+    ]
+    assert names[19:22] == ["SurveyAuthEnabled", "SurveyAuthField1", "SurveyAuthEvent1"]
+    assert variables.endswith(
+        "\t<redcap:MissingDataCodes></redcap:MissingDataCodes>\n"
+        "\t<redcap:ProtectedEmailMode>0</redcap:ProtectedEmailMode>\n"
+        "\t<redcap:ProtectedEmailModeCustomText></redcap:ProtectedEmailModeCustomText>\n"
+        "\t<redcap:ProtectedEmailModeTrigger>ALL</redcap:ProtectedEmailModeTrigger>\n"
+        "\t<redcap:ProtectedEmailModeLogo></redcap:ProtectedEmailModeLogo>\n"
+    )
+    without = small({"town": "Bern"})
+    without.change(settings=Settings())
+    assert "SurveyAuth" not in xml_of(without)
+
+
+def test_settings_without_a_meaning_here_come_back_as_they_were_loaded() -> None:
+    """Nothing that somebody set is lost on the way through."""
+    text = xml_of(small({"town": "Bern"}))
+    changed = text.replace("RequireChangeReason>0<", "RequireChangeReason>1<")
+    changed = changed.replace("Trigger>ALL<", "Trigger>PIPING<")
+    again = xml_of(project_from_xml(changed.encode(), 78, NOW, "x"))
+    assert "<redcap:RequireChangeReason>1</redcap:RequireChangeReason>" in again
+    assert "<redcap:ProtectedEmailModeTrigger>PIPING<" in again
+    assert "<redcap:DataHistoryPopup>1</redcap:DataHistoryPopup>" in again
 
 
 def test_the_study_is_named_after_its_title() -> None:

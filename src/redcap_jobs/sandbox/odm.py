@@ -20,8 +20,9 @@ from redcap_jobs.errors import SetupError, UsageError
 from redcap_jobs.sandbox.members import Members
 from redcap_jobs.sandbox.odm_data import DataReader
 from redcap_jobs.sandbox.odm_people import reports_from, roles_from
+from redcap_jobs.sandbox.odm_settings import settings_from
 from redcap_jobs.sandbox.odm_structure import structure_from
-from redcap_jobs.sandbox.project import SandboxProject, Settings
+from redcap_jobs.sandbox.project import SandboxProject
 
 LINES_IN_ATTRIBUTE = re.compile(rb'="[^"<\t\r\n]*+[\t\r\n][^"<]*"')
 """An attribute over several lines: REDCap writes the values of notes fields that way.
@@ -189,29 +190,4 @@ def project_of(root: Element, pid: int, now: datetime, where: str) -> SandboxPro
         created=now,
         members=Members(roles=roles_from(settings)),
         reports=reports_from(settings, first_id=pid * 10),
-    )
-
-
-def settings_from(variables: Element) -> Settings:
-    """Return the switches; a project made from a file starts in development."""
-
-    def on(name: str) -> bool:
-        return variables.findtext(name) == "1"
-
-    def text(name: str) -> str:
-        return variables.findtext(name) or ""
-
-    return Settings(
-        surveys_enabled=on("SurveysEnabled"),
-        scheduling_enabled=on("SchedulingEnabled"),
-        record_autonumbering_enabled=on("RecordAutonumberingEnabled"),
-        randomization_enabled=on("RandomizationEnabled"),
-        secondary_unique_field=text("SecondaryUniqueField"),
-        custom_record_label=text("CustomRecordLabel"),
-        purpose=text("Purpose") or "0",
-        purpose_other=text("PurposeOther"),
-        project_notes=text("ProjectNotes"),
-        display_today_now_button=variables.findtext("DisplayTodayNowButton") != "0",
-        bypass_branching_erase_field_prompt=on("PreventBranchingEraseValues"),
-        survey_invitation_email_field=text("SurveyInvitationEmailField"),
     )

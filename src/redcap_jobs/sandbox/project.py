@@ -20,7 +20,10 @@ from redcap_jobs.sandbox.structure import Structure
 
 @dataclass(frozen=True)
 class Settings:
-    """The project's switches and texts, as ``content=project`` names them."""
+    """The project's switches and texts, as ``content=project`` names them.
+
+    ``others`` are those of a project XML that mean nothing here, by the file's names.
+    """
 
     in_production: bool = False
     surveys_enabled: bool = False
@@ -42,6 +45,7 @@ class Settings:
     bypass_branching_erase_field_prompt: bool = False
     external_modules: str = ""
     survey_invitation_email_field: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(repr=False)

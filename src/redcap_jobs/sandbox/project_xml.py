@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from redcap_jobs.sandbox.answers import CONTENT_TYPES, XML_HEAD
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.odm_people import report_attributes, role_attributes
+from redcap_jobs.sandbox.odm_settings import setting_texts
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_xml_data import clinical_data
 from redcap_jobs.sandbox.project_xml_dictionary import Shown, dictionary_lines
@@ -114,30 +115,20 @@ def study_oid(title: str) -> str:
 
 def global_variables(project: SandboxProject) -> Iterator[str]:
     """Yield the settings, and what of the set-up stands among them."""
-    settings, structure = project.settings, project.structure
-    codes = structure.missing_data_codes
-    texts: dict[str, str | bool] = {
+    structure = project.structure
+    described = f'events, and data for REDCap project "{project.title}".'
+    codes = structure.missing_data_codes.items()
+    texts = {
         "StudyName": project.title,
-        "StudyDescription": "This file contains the metadata, events, and data for REDCap project "
-        f'"{project.title}".',
+        "StudyDescription": f"This file contains the metadata, {described}",
         "ProtocolName": project.title,
-        "redcap:RecordAutonumberingEnabled": settings.record_autonumbering_enabled,
-        "redcap:CustomRecordLabel": settings.custom_record_label,
-        "redcap:SecondaryUniqueField": settings.secondary_unique_field,
-        "redcap:SchedulingEnabled": settings.scheduling_enabled,
-        "redcap:SurveysEnabled": settings.surveys_enabled,
-        "redcap:SurveyInvitationEmailField": settings.survey_invitation_email_field,
-        "redcap:RandomizationEnabled": settings.randomization_enabled,
-        "redcap:DisplayTodayNowButton": settings.display_today_now_button,
-        "redcap:PreventBranchingEraseValues": settings.bypass_branching_erase_field_prompt,
-        "redcap:Purpose": settings.purpose,
-        "redcap:PurposeOther": settings.purpose_other,
-        "redcap:ProjectNotes": settings.project_notes,
-        "redcap:MissingDataCodes": "\n".join(f"{code}, {label}" for code, label in codes.items()),
     }
+    settings = setting_texts(
+        project.settings, "\n".join(f"{code}, {label}" for code, label in codes)
+    )
+    texts |= {f"redcap:{name}": text for name, text in settings}
     yield "<GlobalVariables>"
-    for name, value in texts.items():
-        text = str(int(value)) if isinstance(value, bool) else value
+    for name, text in texts.items():
         yield f"\t<{name}>{escape(text)}</{name}>"
     yield from repeating_lines(structure)
     yield from group_lines(
