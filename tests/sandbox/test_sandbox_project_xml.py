@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+import pytest
 from sandbox_projects import Caller
 
 from redcap_jobs.sandbox.dictionary import Choice, Field
@@ -30,6 +31,9 @@ FIELDS = (
     Field("street", "home", "text", "Street"),
     Field("mood", "feelings", "text", "Mood"),
     Field("sleep", "feelings", "text", "Sleep"),
+    Field("pain", "feelings", "text", "Pain", section_header="Pain"),
+    Field("where", "feelings", "text", "Where"),
+    Field("since", "feelings", "text", "Since"),
 )
 STAMP = "intake_timestamp"
 
@@ -83,13 +87,32 @@ def test_a_form_with_a_checkbox_is_there_even_if_nobody_opened_it() -> None:
     assert '<ItemData ItemOID="pets____2" Value="0"/>' in text
 
 
-def test_a_group_whose_first_item_is_blank_has_no_name() -> None:
-    """The name is that of the first item; where it is blank, ``ItemGroupOID`` is, too."""
-    data = form_data(xml_of(small({"town": "Bern", "sleep": "7", "feelings_complete": "0"})))
-    assert data["feelings"] == [
-        ("", ["sleep"]),
-        ("feelings.feelings_complete", ["feelings_complete"]),
-    ]
+@pytest.mark.parametrize(
+    ("values", "groups"),
+    [
+        (["mood", "sleep"], [("feelings.mood", ["mood", "sleep"])]),
+        (["sleep"], [("", ["sleep"])]),
+        (
+            ["sleep", "pain", "where", "since"],
+            [("", ["sleep"]), ("feelings.pain", ["pain"]), ("feelings.where", ["where", "since"])],
+        ),
+        (["mood", "where"], [("feelings.mood", ["mood", "where"])]),
+        (
+            ["mood", "pain", "since"],
+            [("feelings.mood", ["mood"]), ("feelings.pain", ["pain"]), ("", ["since"])],
+        ),
+    ],
+)
+def test_groups_of_values_go_by_the_section_headers_of_those_written(
+    values: list[str], groups: list[tuple[str, list[str]]]
+) -> None:
+    """A group begins where the header changes from one written item to the next.
+
+    It has its name only if it begins with the item that it is named after, and what belongs to
+    another group by the definitions may stand in it (REDCapR's ``russian`` and ``longitudinal``).
+    """
+    data = form_data(xml_of(small(dict.fromkeys(values, "1"))))
+    assert data["feelings"] == groups
 
 
 def test_groups_identifiers_and_time_stamps_are_items_with_a_label() -> None:

@@ -2,7 +2,8 @@
 
 As recorded: blanks are left out, both sides of a checkbox are written, so that a form with one is
 there even if nobody opened it; other forms without data are left out. A classic project's forms
-stand in their subject without an event. A group whose first item is blank goes without its name.
+stand in their subject without an event. A group of items begins where one follows that has another
+section header than the last one written, or none, and has its name only if that item is its first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_xml_dictionary import Item, Shown, items_of
 from redcap_jobs.sandbox.records_export import ExportRow
 from redcap_jobs.sandbox.xml_text import element, quoted
+
+GROUP_END = "\t\t\t\t</ItemGroupData>"
 
 
 def clinical_data(
@@ -92,19 +95,21 @@ class DataWriter:
         instance = row.key.instance if row.key.instrument else 1
         lines: list[str] = []
         once: set[str] = set()
-        for oid, members in groupby(self._items[form], key=lambda item: item.group):
-            items = [item for item in members if item.name not in once]
-            once |= {item.name for item in items}
-            values = [list(self._value(item, row, group)) for item in items]
-            if any(values):
-                attributes = {"ItemGroupOID": oid if values[0] else "", "ItemGroupRepeatKey": "1"}
+        header = None
+        for item in self._items[form]:
+            values = [] if item.name in once else list(self._value(item, row, group))
+            if values and item.header != header:
+                oid = item.group if item.group == f"{form}.{item.name}" else ""
+                attributes = {"ItemGroupOID": oid, "ItemGroupRepeatKey": "1"}
+                lines += [GROUP_END] if lines else []
                 lines.append(f"\t\t\t\t{element('ItemGroupData', attributes)}")
-                lines += [line for of_item in values for line in of_item]
-                lines.append("\t\t\t\t</ItemGroupData>")
+                header = item.header
+            lines += values
+            once.add(item.name)
         attributes = {"FormOID": f"Form.{form}", "FormRepeatKey": str(instance)}
         if lines:
             yield f"\t\t\t{element('FormData', attributes)}"
-            yield from lines
+            yield from [*lines, GROUP_END]
             yield "\t\t\t</FormData>"
 
     def _value(self, item: Item, row: ExportRow, group: str) -> Iterator[str]:

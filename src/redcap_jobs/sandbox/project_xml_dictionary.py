@@ -55,7 +55,8 @@ class Shown:
 class Item:
     """One item of a form: a field, an option of a checkbox, a status, or a column of its own.
 
-    ``group`` is the OID of the item group it stands in, ``heading`` that group's name.
+    ``group`` is the OID of the item group it stands in, ``heading`` that group's name, and
+    ``header`` what made the group: one section header, or none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Item:
     field: Field | None
     group: str
     heading: str
+    header: str = STATUS
 
 
 def items_of(structure: Structure, form: Form, shown: Shown) -> list[Item]:
@@ -98,7 +100,9 @@ def items_of(structure: Structure, form: Form, shown: Shown) -> list[Item]:
         nameless = first[3] is None or first[3].type == "checkbox"
         heading = header.replace(STAMP_GROUP, "") or ("" if nameless else form.label)
         group = f"{form.name}.{first[1]}"
-        items += [Item(name, variable, one, group, heading) for _, name, variable, one in members]
+        items += [
+            Item(name, variable, one, group, heading, key) for key, name, variable, one in members
+        ]
     field = Field(status, form.name, "dropdown", "Complete?", section_header=STATUS)
     return [*items, Item(status, status, field, f"{form.name}.{status}", STATUS)]
 
