@@ -254,7 +254,8 @@ def first_contact(plan: Plan, context: GuardContext) -> Plan:
     if adopted == "all" or plan.changes.empty:
         return plan
     allowed = set(adopted.split(","))
-    touched = set(claims_of(plan.changes)) - context.already_owned
+    own = plan.changes[~plan.changes["field"].isin(plan.shared)]
+    touched = set(claims_of(own)) - context.already_owned
     filled: dict[str, int] = {}
     for rows in context.standing:
         for field in sorted({claim.partition("@")[0] for claim in touched} - allowed):

@@ -94,6 +94,11 @@ Reaches: TypeAlias = Literal["participants", "development"]
 """Whom a run's texts may reach: participants, or only the study file's development recipients."""
 
 
+def no_hash(text: str, kind: str) -> str:
+    """Refuse to recognise anything: for inputs of jobs that compare no phones."""
+    raise ValueError(f"these inputs hash no {kind} ({len(text)} characters)")
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Everything a plan is made from.
@@ -103,8 +108,9 @@ class Inputs:
     ``tables`` holds the answers to the reads made so far; ``options`` what the command line adds.
     ``fingerprint`` maps a frame of ``str`` columns to a Series of keyed hashes, one per row;
     ``keyed(text, kind)`` gives that of one text. ``project`` is the target's name in the state,
-    the first part of every message key. ``fresh`` says that this is asked moments before an
-    action: what decides is read again, what was only needed to write the text is not.
+    the first part of every message key; ``development`` the phones a development run may reach.
+    ``as_of`` is the instant that is planned for. ``fresh`` says that this is asked moments before
+    an action: what decides is read again, what was only needed to write the text is not.
     """
 
     source: Project
@@ -113,9 +119,11 @@ class Inputs:
     tables: Mapping[Read, pd.DataFrame]
     fingerprint: Callable[[pd.DataFrame], pd.Series]
     options: Mapping[str, bool] = field(default_factory=dict)
-    keyed: Callable[[str, str], str] = field(default=lambda text, kind: "", repr=False)
+    keyed: Callable[[str, str], str] = field(default=no_hash, repr=False)
     project: str = ""
     reaches: Reaches = "development"
+    development: tuple[str, ...] = field(default=(), repr=False)
+    as_of: datetime | None = None
     fresh: bool = False
 
 
@@ -253,7 +261,8 @@ class Plan:
     """What a job wants done, in the order the executor does it: actions, then field changes.
 
     ``owned`` names the target's fields the job writes, the only ones its changes may touch.
-    ``forgotten`` names records that are gone and whose decisions are to be dropped.
+    ``shared`` are those of them that people fill in, too. ``forgotten`` names records that are
+    gone and whose decisions are to be dropped.
     """
 
     job: str
@@ -266,6 +275,7 @@ class Plan:
     problems: tuple[Problem, ...] = ()
     tables: tuple[Table, ...] = ()
     forgotten: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

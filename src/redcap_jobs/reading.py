@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import DictionaryError, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import check_identity
-from redcap_jobs.plan import Inputs, Job, Read, ReadDecisions, ReadRows
+from redcap_jobs.plan import LINK_COLUMNS, Inputs, Job, Read, ReadRows, ReadSurveyLinks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,17 +159,16 @@ def gather(
     study: Study,
     source: Side,
     target: Side,
+    asked: Inputs,
     *,
-    decisions: Callable[[], pd.DataFrame],
-    fingerprint: Callable[[pd.DataFrame], pd.Series],
-    options: Mapping[str, bool],
+    known: Callable[[Read], pd.DataFrame],
     records: Sequence[str] = (),
-    fresh: bool = False,
 ) -> Inputs:
     """Answer the job's reads until it needs nothing more, and return its inputs.
 
-    ``records`` limits everything to those records. Raises what the client raises, and
-    :class:`RedcapJobsError` when records of the roster do not come back.
+    ``asked`` is what the inputs are besides roster and tables; ``known`` answers the reads that
+    concern the state. ``records`` limits everything to those records. Raises what the client
+    raises, and :class:`RedcapJobsError` when records of the roster do not come back.
     """
     absent = sorted(set(records) - set(source.roster["record"]))
     if absent:
@@ -179,26 +178,34 @@ def gather(
         roster = source.roster
         if records:
             roster = roster[roster["record"].isin(records)]
-        inputs = Inputs(
-            source.project, target.project, roster, tables, fingerprint, options, fresh=fresh
-        )
+        inputs = replace(asked, roster=roster, tables=tables)
         missing = [read for read in job.reads(study, inputs) if read not in tables]
         if not missing:
             return inputs
         for read in missing:
-            if isinstance(read, ReadDecisions):
-                tables[read] = decisions()
+            if isinstance(read, ReadSurveyLinks):
+                tables[read] = survey_links(source, read)
+            elif not isinstance(read, ReadRows):
+                tables[read] = known(read)
         for side in (source, target):
-            asked = [
+            rows = [
                 read
                 for read in missing
                 if isinstance(read, ReadRows)
                 and read not in tables
                 and serves(side, read, source, target)
             ]
-            if asked:
+            if rows:
                 again = partial(read_roster, study, side.name, side.client, side.project)
-                tables.update(dict.fromkeys(asked, export(side, asked, records, again)))
+                tables.update(dict.fromkeys(rows, export(side, rows, records, again)))
+
+
+def survey_links(side: Side, read: ReadSurveyLinks) -> pd.DataFrame:
+    """Ask REDCap for the survey links of some records; a links frame."""
+    import pandas as pd
+
+    links = side.client.survey_links(read.instrument, read.event, read.records)
+    return pd.DataFrame(list(links.items()), columns=LINK_COLUMNS, dtype="str")
 
 
 def serves(side: Side, read: ReadRows, source: Side, target: Side) -> bool:

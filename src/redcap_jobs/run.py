@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,17 @@ from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import GuardContext, check_pair, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
-from redcap_jobs.plan import Inputs, Job, Plan, ReadRows
+from redcap_jobs.plan import (
+    Inputs,
+    Job,
+    Plan,
+    Problem,
+    Read,
+    ReadDecisions,
+    ReadMessages,
+    ReadRows,
+    ReadStops,
+)
 from redcap_jobs.progress import Progress
 from redcap_jobs.request import RunRequest, Terminal
 
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from redcap_jobs.executor import Executed
+    from redcap_jobs.messaging.desk import TextDesk
     from redcap_jobs.reading import Side
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.state.fingerprint import Fingerprinter
@@ -133,6 +144,7 @@ class Run:
         self.scope = decision_scope(study, job, request)
         self.clients: dict[str, RedcapClient] = {}
         self.progress = Progress()
+        self.desk: TextDesk | None = None
 
     def perform(self) -> RunOutcome:
         """Record the start, take the lock, carry the run through, record the end in any case."""
@@ -224,18 +236,19 @@ class Run:
                 self.study, export_name, self.client(export_name), target=False, writes=False
             )
         self.redcap_version = target.version
+        problems = self.look_at_texts(key)
         inputs = gather(
             self.job,
             self.study,
             source,
             target,
-            decisions=self.last_decisions,
-            fingerprint=key,
-            options=self.request.options,
+            self.asked(source, target, key, self.request.as_of or made_at),
+            known=self.known,
             records=self.request.records,
         )
         before = runs.last_good_run(self.store, self.project, self.job.name, export_name)
         plan = self.job.plan(self.study, inputs, self.request.as_of or made_at)
+        plan = replace(plan, problems=(*plan.problems, *problems))
         context = GuardContext(
             study=self.study,
             inputs=inputs,
@@ -312,7 +325,9 @@ class Run:
             scope=self.scope,
             fresh=FreshReads(partial(self.read_afresh, prepared), self.clock),
             still_locked=self.still_locked,
+            couriers={"text": self.desk.courier} if self.desk else {},
             progress=self.progress,
+            after_actions=self.look_again,
         )
         return executor.execute(prepared.plan, self.job, self.study)
 
@@ -320,23 +335,76 @@ class Run:
         """Read again what decides about some records, moments before they are acted on."""
         from redcap_jobs.reading import gather
 
+        now = self.request.as_of or self.clock.now()
+        asked = self.asked(prepared.source, prepared.target, prepared.fingerprint, now)
         return gather(
             self.job,
             self.study,
             prepared.source,
             prepared.target,
-            decisions=self.last_decisions,
-            fingerprint=prepared.fingerprint,
-            options=self.request.options,
+            replace(asked, fresh=True),
+            known=self.known,
             records=records,
-            fresh=True,
         )
 
-    def last_decisions(self) -> pd.DataFrame:
-        """Return this job's last decisions on this project."""
-        from redcap_jobs.state.decisions import load_decisions
+    def asked(self, source: Side, target: Side, key: Fingerprinter, as_of: datetime) -> Inputs:
+        """Return what a job's inputs are before anything was read for it."""
+        return Inputs(
+            source=source.project,
+            target=target.project,
+            roster=source.roster,
+            tables={},
+            fingerprint=key,
+            options=self.request.options,
+            keyed=key.one,
+            project=str(self.project),
+            reaches=self.desk.reaches if self.desk else "development",
+            development=self.desk.development if self.desk else (),
+            as_of=as_of,
+        )
 
-        return load_decisions(self.store, self.project, self.scope)
+    def known(self, read: Read) -> pd.DataFrame:
+        """Answer a read that concerns the state."""
+        from redcap_jobs.state.decisions import load_decisions
+        from redcap_jobs.state.messages import message_history
+        from redcap_jobs.state.stops import stops_of
+
+        if isinstance(read, ReadDecisions):
+            return load_decisions(self.store, self.project, self.scope)
+        if isinstance(read, ReadMessages):
+            return message_history(self.store, self.project)
+        if isinstance(read, ReadStops):
+            return stops_of(self.store, self.study.study.id)
+        raise TypeError(f"nothing answers {type(read).__name__}")
+
+    def look_at_texts(self, key: Fingerprinter) -> list[Problem]:
+        """Learn what became of open texts and which replies came, where the job is about texts.
+
+        A dry run keeps nothing, so it asks nothing either.
+        """
+        if not self.job.texts:
+            return []
+        if self.desk is None:
+            from redcap_jobs.messaging.desk import open_desk
+
+            self.desk = open_desk(
+                self.study,
+                self.credentials,
+                self.store,
+                self.project,
+                self.run_id,
+                self.job.name,
+                key,
+                self.clock,
+            )
+        return [] if self.dry else self.desk.watch.look().problems
+
+    def look_again(self) -> None:
+        """Learn what became of the texts of this run, as far as it is known by now."""
+        from redcap_jobs.messaging.watch import Seen
+
+        if self.desk is not None:
+            self.desk.watch.look_up(Seen())
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; problems make it partial and exit 1."""

@@ -16,6 +16,14 @@ JOBS: dict[str, tuple[str, str]] = {
         "redcap_jobs.jobs.compute_visit_windows",
         "Compute each participant's visit windows and states.",
     ),
+    "poll-messages": (
+        "redcap_jobs.jobs.poll_messages",
+        "Learn what became of the texts and which replies came.",
+    ),
+    "send-surveys": (
+        "redcap_jobs.jobs.send_surveys",
+        "Text survey invitations and reminders to those who are due.",
+    ),
 }
 """Job → the module that holds it as ``JOB``, and its one-line help."""
 

@@ -27,6 +27,8 @@ Decision: TypeAlias = Literal[
     "refused",
     "not_delivered",
 ]
+LOGGED = "logged"
+"""State of a text that only REDCap's message log remembers: nothing follows it by itself."""
 NEVER_ARRIVED = frozenset({"undelivered", "failed", "canceled"})
 """Twilio's words for a text that did not reach the phone."""
 
@@ -95,6 +97,8 @@ def due(survey: Survey, due_on: date, today: date, attempts: Sequence[Attempt]) 
 
 def _blocked(happened: Sequence[Attempt]) -> Due | None:
     """Say what hinders any further text: an unknown one, a refusal, an invitation that failed."""
+    if any(each.state == LOGGED for each in happened):
+        return Due("asked", why="it stands in REDCap's message log and not in the state")
     if any(each.state in {"unknown", "posting"} for each in happened):
         return Due("unknown", why="nobody knows whether the last text went out; settle it first")
     if any(each.state == "rejected" for each in happened):

@@ -45,7 +45,7 @@ class Stop:
 def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> bool:
     """Keep a word; an older one than the last about the same subject changes nothing.
 
-    Returns whether anything changed. ``at`` is when it was said (default: now).
+    Nor does an unclear reply soften a stop. Returns whether anything changed. ``at`` is when it was said (default: now).
     """
     said = at or store.clock.now()
     place = (
@@ -67,6 +67,8 @@ def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> boo
     with store.write() as connection:
         last = connection.execute(select(stops.c.at, stops.c.state).where(*place)).first()
         if last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
+            return False
+        if last is not None and (last.state, stop.state) == ("stopped", "held"):
             return False
         connection.execute(delete(stops).where(*place))
         connection.execute(insert(stops).values(**values))

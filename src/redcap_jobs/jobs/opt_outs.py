@@ -1,0 +1,81 @@
+"""Opt-outs and wrong numbers as fields of REDCap: ticked where the study file names a field.
+
+A phone that opted out by reply, or that Twilio refuses as opted out, is ticked for every record
+that has it; a number that Twilio calls invalid for the record whose text met it, as long as the
+number is still the same. Nothing is ever unticked: that is for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from redcap_jobs.jobs.destinations import destination
+from redcap_jobs.jobs.survey_recipients import Recipient
+from redcap_jobs.jobs.window_reads import rows_of
+from redcap_jobs.messaging.twilio_codes import reaction
+from redcap_jobs.plan import CHANGE_COLUMNS, Inputs, ReadMessages, ReadRows, ReadStops
+from redcap_jobs.redcap.records import ParticipantView
+from redcap_jobs.study.config import Study
+from redcap_jobs.study.uses import SHARED_OUTPUTS, fields
+
+TICKED = "1"
+
+
+def outputs_read(study: Study, inputs: Inputs) -> ReadRows | None:
+    """Name the fields as they stand; None where the study file names none."""
+    own = [use for use in fields(study) if use.written and use.role in SHARED_OUTPUTS]
+    return rows_of("target", own, inputs.target) if own else None
+
+
+def output_fields(study: Study) -> tuple[str, ...]:
+    """Give the fields that may be ticked."""
+    write = study.participants.write
+    return tuple(each.field for each in (*write.opted_out, *write.invalid_number))
+
+
+def opt_out_changes(
+    study: Study, inputs: Inputs, known: Mapping[str, Recipient], arms: pd.Series
+) -> pd.DataFrame:
+    """Give the changes (CHANGE_COLUMNS) that tick what is known and not ticked yet."""
+    read = outputs_read(study, inputs)
+    if read is None:
+        return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
+    rows = inputs.tables[read]
+    now = pd.Series(pd.Timestamp(0), index=arms.index).astype("datetime64[s]")
+    view = ParticipantView(rows, arms.index, inputs.target, arms, missing_codes=(), today=now)
+    changes: list[list[str]] = []
+    for references, records in (
+        (study.participants.write.opted_out, set(opted_out(inputs, known))),
+        (study.participants.write.invalid_number, set(invalid(inputs, known))),
+    ):
+        for reference in references:
+            to, old = destination(reference, None, inputs.target, arms), view.values(reference)
+            for place, record in enumerate(arms.index):
+                if record in records and to.exists[place] and old.iloc[place] != TICKED:
+                    where = (
+                        to.event[place],
+                        to.repeat_instrument[place],
+                        to.repeat_instance[place],
+                    )
+                    changes.append([record, *where, to.field, old.iloc[place], TICKED])
+    return pd.DataFrame(changes, columns=CHANGE_COLUMNS, dtype="str")
+
+
+def opted_out(inputs: Inputs, known: Mapping[str, Recipient]) -> Iterator[str]:
+    """Yield the records whose phone asked for no more texts."""
+    stops = inputs.tables[ReadStops()]
+    stopped = stops[(stops["scope"] == "phone") & (stops["state"] == "stopped")]
+    phones = set(stopped["subject"])
+    yield from (who.record for who in known.values() if who.phone_hash in phones)
+
+
+def invalid(inputs: Inputs, known: Mapping[str, Recipient]) -> Iterator[str]:
+    """Yield the records whose present number Twilio called invalid."""
+    messages = inputs.tables[ReadMessages()]
+    for row in messages[messages["code"] != ""].to_dict("records"):
+        who = known.get(row["record"])
+        same = who is not None and who.phone_hash == row["phone_hash"] != ""
+        if same and reaction(row["code"]).kind == "invalid_number":
+            yield row["record"]

@@ -1,0 +1,115 @@
+"""What went out before, by participant and survey: from the journal, and from REDCap's own log.
+
+Either memory is enough for a text to count as sent: a key that stands in REDCap's message log and
+not in the journal (a state restored from a backup) is never sent again. An id that a survey had
+before (``formerly``) and an event's older name count as the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from redcap_jobs.jobs.survey_due import LOGGED, Attempt
+from redcap_jobs.messaging.keys import MessageKey
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One text that the journal or the log knows; ``at`` is None for one of the log only."""
+
+    key: MessageKey
+    attempt: int
+    state: str
+    status: str
+    code: str
+    not_sent: bool
+    at: datetime | None
+    phone_hash: str
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything that was sent, or may have been, to the participants of one project."""
+
+    by_subject: Mapping[tuple[str, str], tuple[Sent, ...]]
+    """(record, message id) → the last attempt of each key."""
+
+    def attempts(
+        self, record: str, ids: tuple[str, ...], places: tuple[str, ...], zone: str
+    ) -> list[Attempt]:
+        """Give the last attempt of each occurrence of one survey at one place.
+
+        ``ids`` are the survey's, ``places`` the names of its event, newest first; dates are those
+        of ``zone``.
+        """
+        found: dict[int, Attempt] = {}
+        for message in reversed(ids):
+            for sent in self.by_subject.get((record, message), ()):
+                if sent.key.event in places and sent.key.occurrence.isdigit():
+                    one = attempt_of(sent, zone)
+                    found[one.occurrence] = weightier(found.get(one.occurrence), one)
+        return list(found.values())
+
+    def sent_since(self, phone_hash: str, since: datetime) -> int:
+        """Count what went out, or may have, to one phone since an aware instant."""
+        return sum(
+            sent.phone_hash == phone_hash
+            and sent.at is not None
+            and sent.at >= since
+            and sent.state in {"sent", "unknown", "posting"}
+            for each in self.by_subject.values()
+            for sent in each
+        )
+
+
+def history(messages: pd.DataFrame, logged: pd.Series, project: str) -> History:
+    """Give the history out of a messages frame and the keys that REDCap's log holds."""
+    last: dict[str, Sent] = {}
+    for row in messages.sort_values("attempt", key=lambda each: each.astype("int64")).to_dict(
+        "records"
+    ):
+        one = {str(name): str(value) for name, value in row.items()}
+        last[one["key"]] = Sent(
+            MessageKey.parse(one["key"]),
+            int(one["attempt"]),
+            one["state"],
+            one["status"],
+            one["code"],
+            one["not_sent"] == "true",
+            datetime.fromisoformat(one["at"]) if one["at"] else None,
+            one["phone_hash"],
+        )
+    for text in logged.unique():
+        key = key_of(text, project)
+        if key is not None and text not in last:
+            last[text] = Sent(key, 1, LOGGED, "", "", not_sent=False, at=None, phone_hash="")
+    by_subject: dict[tuple[str, str], list[Sent]] = {}
+    for sent in last.values():
+        by_subject.setdefault((sent.key.record, sent.key.message), []).append(sent)
+    return History({subject: tuple(each) for subject, each in by_subject.items()})
+
+
+def key_of(text: str, project: str) -> MessageKey | None:
+    """Read a key of the log; None for one of another project (a copy) or what is no key."""
+    try:
+        key = MessageKey.parse(text)
+    except ValueError:
+        return None
+    return key if key.project == project else None
+
+
+def attempt_of(sent: Sent, zone: str) -> Attempt:
+    """Give an attempt with its date in the participant's zone."""
+    at = sent.at or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    on = at.astimezone(ZoneInfo(zone)).date()
+    return Attempt(int(sent.key.occurrence), sent.state, sent.status, sent.not_sent, on)
+
+
+def weightier(one: Attempt | None, other: Attempt) -> Attempt:
+    """Of two attempts of one occurrence under different names keep the one that went out."""
+    return other if one is None or one.is_free else one

@@ -1,0 +1,185 @@
+"""Who may be texted, where, in which language, and what a text may say of them.
+
+Phones, names and languages come from the fields that ``[participants]`` names. Whoever is off
+study (any date, even in the future, or a flag without one), has not agreed to texts or has opted
+out, in REDCap or by reply, gets none; a missing-data code in one of those fields stops, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from redcap_jobs.jobs.participants import People
+from redcap_jobs.messaging.phone import phones
+from redcap_jobs.plan import Inputs, Problem, ReadStops
+from redcap_jobs.redcap.logic import Reference
+from redcap_jobs.redcap.records import ParticipantView
+from redcap_jobs.redcap.typed import parse_dates
+from redcap_jobs.study.config import OffStudy, Study
+from redcap_jobs.study.texts_config import ONLY_LANGUAGE
+
+STOPPED = frozenset({"stopped", "held", "paused"})
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One participant as a text meets them; ``no`` says why they get none, '' if they may.
+
+    ``problem`` says what is wrong with their data, where somebody must mend it. ``values`` are what
+    a text may name: private, as is the phone.
+    """
+
+    record: str
+    zone: str
+    language: str
+    no: str
+    problem: tuple[str, str, str]
+    phone: str
+    phone_hash: str
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Recipient({self.record})"
+
+    def local(self, instant: datetime) -> datetime:
+        """Give an aware instant as the participant's clock shows it."""
+        return instant.astimezone(ZoneInfo(self.zone))
+
+
+def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipient]:
+    """Give everybody who takes part, by record."""
+    view = people.view.at(None)
+    why = reasons(study, inputs, view)
+    written = texts_of(view, study.participants.mobile)
+    parsed = phones(written, study.study.region)
+    hashes = {each: inputs.keyed(each, "phone") for each in parsed["e164"].unique() if each}
+    stopped = stops_by_subject(inputs.tables[ReadStops()])
+    columns = {
+        "zone": zones(study, people, view),
+        "code": texts_of(view, study.participants.language),
+        "mobile": written,
+        "why": why,
+        **parsed,
+        **{f"value {name}": texts for name, texts in placeholders(study, view)},
+    }
+    found = {}
+    for row in pd.DataFrame(columns).assign(record=view.index).to_dict("records"):
+        one = {str(key): str(value) for key, value in row.items()}
+        phone_hash = hashes.get(one["e164"], "")
+        stop = stopped.get(("phone", phone_hash)) or stopped.get(("record", one["record"])) or ""
+        language, unknown = language_of(study, one["code"])
+        no = one["why"] or stop or ("" if one["mobile"] else "no mobile number")
+        found[one["record"]] = Recipient(
+            one["record"],
+            one["zone"],
+            language,
+            no,
+            phone_problem(study, one["problem"]) or unknown,
+            one["e164"],
+            phone_hash,
+            {key.removeprefix("value "): one[key] for key in one if key.startswith("value ")},
+        )
+    return found
+
+
+def reasons(study: Study, inputs: Inputs, view: ParticipantView) -> pd.Series:
+    """Give per participant why they get no text, ``str``; '' where nothing speaks against it."""
+    del inputs
+    people = study.participants
+    why = pd.Series("", index=view.index, dtype="str")
+    for off in people.off_study:
+        why = why.mask((why == "") & left(off, view), "off study")
+    if people.may_text is None:
+        return why.mask(why == "", "participants.may_text is not given in the study file")
+    agreed = people.may_text.expression.truth(view)
+    why = why.mask((why == "") & ~agreed, "has not agreed to texts")
+    if people.opted_out is not None:
+        out = view.stops(people.opted_out.expression)
+        why = why.mask((why == "") & out, "has opted out (REDCap)")
+    return why
+
+
+def left(off: OffStudy, view: ParticipantView) -> pd.Series:
+    """Say who has left by one table: a date even in the future stops texts, a flag alone, too."""
+    gone = pd.Series(data=True, index=view.index)
+    if off.when is not None:
+        gone = view.stops(off.when.expression)
+    elif off.from_:
+        gone = view.first(off.from_) != ""
+        for reference in off.from_:
+            gone |= view.coded_missing(reference)
+    if off.until:
+        back, bad = parse_dates(view.first(off.until))
+        gone &= ~((back <= view.today) & ~bad)
+    elif off.when is not None and off.from_:
+        gone |= view.first(off.from_) != ""
+    return gone
+
+
+def texts_of(view: ParticipantView, references: tuple[Reference, ...]) -> pd.Series:
+    """Give a participant's field, trimmed; '' where none is named."""
+    if not references:
+        return pd.Series("", index=view.index, dtype="str")
+    return view.first(references).str.strip()
+
+
+def placeholders(study: Study, view: ParticipantView) -> Iterator[tuple[str, pd.Series]]:
+    """Yield what a text may name, besides the link."""
+    yield "first_name", texts_of(view, study.participants.first_name)
+    for name, references in study.participants.placeholders.items():
+        yield name, texts_of(view, references)
+
+
+def zones(study: Study, people: People, view: ParticipantView) -> pd.Series:
+    """Give each participant's time zone: their own field's, the site's, the study's."""
+    known = {name: site.time_zone or study.study.time_zone for name, site in study.sites.items()}
+    of_site = people.sites.map(known).fillna(study.study.time_zone).astype("str")
+    own = texts_of(view, study.participants.time_zone)
+    return own.where(own.map(is_zone), of_site)
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether a text names a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        return False
+    return bool(name)
+
+
+def language_of(study: Study, code: str) -> tuple[str, tuple[str, str, str]]:
+    """Give the language of the texts, or the Problem with a choice that stands for none."""
+    people = study.participants
+    if not people.language:
+        return ONLY_LANGUAGE, ("", "", "")
+    if code in people.languages:
+        return people.languages[code], ("", "", "")
+    what = "is blank" if not code else "holds a choice that participants.languages does not name"
+    return "", ("language", what, "enter the language, or add the choice to the study file")
+
+
+def phone_problem(study: Study, problem: str) -> tuple[str, str, str] | None:
+    """Give the Problem with a number that cannot receive texts."""
+    if not problem:
+        return None
+    names = " or ".join(str(reference) for reference in study.participants.mobile)
+    return (f"mobile: {names}", problem, "correct the number in REDCap")
+
+
+def stops_by_subject(stops: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Give for each phone and record that must not be texted the reason."""
+    return {
+        (row["scope"], row["subject"]): f"{row['state']}: {row['reason'] or row['source']}"
+        for row in stops.to_dict("records")
+        if row["state"] in STOPPED
+    }
+
+
+def as_problem(recipient: Recipient) -> Problem:
+    """Give the Problem of a recipient whose data are wrong."""
+    return Problem(recipient.record, *recipient.problem)

@@ -1,0 +1,177 @@
+"""Who carries texts out: caps, the sender's turn, the last look at the clock, one POST.
+
+Everything that is judged here is judged on the real clock, whatever instant was planned for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from redcap_jobs.couriers import NothingMore, Verdict
+from redcap_jobs.plan import Action, Posted, Stands, Text, Withhold
+from redcap_jobs.state.journal_entry import Cap, Intent
+from redcap_jobs.state.stops import hindrance
+
+if TYPE_CHECKING:
+    from redcap_jobs.clock import Clock
+    from redcap_jobs.messaging.twilio import TwilioClient
+    from redcap_jobs.messaging.watch import Watch
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import Store
+    from redcap_jobs.state.throttle import Slot, Throttle
+    from redcap_jobs.study.config import Study
+    from redcap_jobs.study.texts_config import Messages
+
+MARGIN = timedelta(minutes=1)
+"""A text lapses at Twilio so long before the allowed hours end."""
+SHORTEST = timedelta(minutes=5)
+"""Nothing is sent that would lapse sooner: it might still be waiting in Twilio's queue."""
+REPLIES_READ_EVERY = timedelta(minutes=10)
+REPLIES_READ_WITHIN = timedelta(minutes=15)
+"""Nothing is sent where the last look at the replies is older: a STOP may lie in between."""
+
+
+class TextCourier:
+    """Carries texts for one run; ``only_to`` are the phones a development run may reach."""
+
+    def __init__(
+        self,
+        study: Study,
+        messages: Messages,
+        project: ProjectKey,
+        job: str,
+        store: Store,
+        client: TwilioClient,
+        throttle: Throttle,
+        watch: Watch,
+        keyed: Callable[[str, str], str],
+        clock: Clock,
+        only_to: frozenset[str] | None,
+    ) -> None:
+        self._study = study
+        self._messages = messages
+        self._project = project
+        self._job = job
+        self._store = store
+        self._client = client
+        self._throttle = throttle
+        self._watch = watch
+        self._keyed = keyed
+        self._clock = clock
+        self._only_to = only_to
+        self._slot: Slot | None = None
+        self._verified = False
+
+    def intent(self, action: Action) -> tuple[Intent, Sequence[Cap]]:
+        """Return what the journal is to claim, and the caps of phone, run and day."""
+        text = as_text(action)
+        intent = Intent(
+            key=text.key,
+            kind="text",
+            project=self._project,
+            job=self._job,
+            record=text.record,
+            message=text.message,
+            occurrence=text.occurrence,
+            sender=self._client.sender_hash,
+            units=text.segments,
+            phone_hash=self._keyed(text.to, "phone"),
+            body_hash=self._keyed(text.body, "body"),
+        )
+        now = self._clock.now()
+        caps = [
+            Cap("texts per run", self._messages.per_run, ("run_id",)),
+            Cap(
+                "texts per day",
+                self._messages.per_day,
+                ("project",),
+                midnight(now, self._study.study.time_zone),
+            ),
+        ]
+        if self._only_to is None:
+            limit = self._messages.per_phone_per_day
+            caps.insert(0, Cap("per phone", limit, ("phone_hash",), midnight(now, text.zone)))
+        return intent, caps
+
+    @contextmanager
+    def turn(self, action: Action) -> Iterator[Verdict]:
+        """Wait for the sender's slot and look once more, on the clock that everybody lives by."""
+        text = as_text(action)
+        self.be_ready()
+        with self._throttle.slot(text.segments) as slot:
+            self._slot = slot
+            try:
+                yield self.verdict(text)
+            finally:
+                self._slot = None
+
+    def be_ready(self) -> None:
+        """Verify the sender once, and read the replies again before they are too old.
+
+        Raises:
+            NothingMore: The replies could not be read.
+
+        """
+        if not self._verified:
+            self._client.verify()
+            self._verified = True
+        if not self._watch.replies_are_fresh(REPLIES_READ_EVERY):
+            from redcap_jobs.messaging.watch import Seen
+
+            self._watch.read_replies(Seen())
+
+    def verdict(self, text: Text) -> Verdict:
+        """Say whether a text may go out at this very moment.
+
+        Raises:
+            NothingMore: No text of this run may: the replies were not read lately.
+
+        """
+        now = self._clock.now()
+        if not self._watch.replies_are_fresh(REPLIES_READ_WITHIN):
+            raise NothingMore("replies were not read within 15 minutes, so nothing is sent")
+        if self._only_to is not None and text.to not in self._only_to:
+            return Withhold("a development run reaches development recipients only")
+        if text.latest is not None and now >= text.latest:
+            return Withhold("it is too late for this text")
+        if self.validity(text, now) < SHORTEST:
+            return Withhold("outside the sending hours, or too near to their end")
+        for pause in self._study.pauses:
+            if pause.from_ <= now.astimezone(ZoneInfo(text.zone)).date() <= pause.until:
+                return Withhold(f"paused until {pause.until}: {pause.why}")
+        phone = self._keyed(text.to, "phone")
+        reason = hindrance(self._store, self._study.study.id, phone, text.record)
+        return Withhold(reason) if reason else Stands()
+
+    def validity(self, text: Text, now: datetime) -> timedelta:
+        """Return how long Twilio may hold a text back: not into the night, not past its latest."""
+        closes = self._messages.hours.closes_at(now, text.zone)
+        if closes is None:
+            return timedelta(0)
+        ends = closes if text.latest is None else min(closes, text.latest)
+        return ends - now - MARGIN
+
+    def post(self, action: Action) -> Posted:
+        """Post it, once."""
+        text = as_text(action)
+        if self._slot is None:
+            raise RuntimeError("a text is posted in its turn only")
+        self._slot.posting()
+        return self._client.send(text.to, text.body, self.validity(text, self._clock.now()))
+
+
+def as_text(action: Action) -> Text:
+    """Return the action as the text it must be."""
+    if not isinstance(action, Text):
+        raise TypeError(f"{action.kind} {action.key} is no text")
+    return action
+
+
+def midnight(now: datetime, zone: str) -> datetime:
+    """Return the aware instant at which today began in a zone."""
+    local = now.astimezone(ZoneInfo(zone))
+    return datetime.combine(local.date(), time(), ZoneInfo(zone))

@@ -1,0 +1,313 @@
+"""Twilio, as the jobs use it: one POST per text, lists for what became of them, no retries.
+
+Nothing here decides whether a text is due or whether one may be sent again; it says, for each
+POST, what is known: accepted (with its SID), refused (with a code), or that nobody knows. Twilio
+offers no idempotency key for messages (API reference, Message resource), so a POST whose answer
+was lost is never repeated.
+
+Every POST has a connection of its own: on one that idled, a close from the other side would leave
+open whether the text went out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from redcap_jobs.errors import CredentialsError, GuardRefused, RedcapJobsError
+from redcap_jobs.messaging.delivery import TwilioMessage
+from redcap_jobs.messaging.twilio_codes import reaction
+from redcap_jobs.plan import Posted
+
+if TYPE_CHECKING:
+    from twilio.rest import Client
+
+    from redcap_jobs.study.credentials import Credentials
+    from redcap_jobs.study.texts_config import Sender
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 40.0
+"""Twilio itself gives up after 30: waiting longer leaves fewer answers unknown."""
+PAGE_SIZE = 1000
+SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
+VALIDITY_LONGEST = timedelta(hours=10)
+SERVER_ERROR = 500
+TOO_MANY_REQUESTS = 429
+
+
+class TwilioUnreachable(RedcapJobsError):
+    """Twilio gave no usable answer to a question; nothing was sent by it."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The credentials and the sending number, by value; never shown."""
+
+    sid: str
+    user: str = field(repr=False)
+    secret: str = field(repr=False)
+    number: str = field(default="", repr=False)
+    service: str = ""
+
+    @classmethod
+    def of(cls, sender: Sender, credentials: Credentials) -> Account:
+        """Read what ``[sender]`` names. Raises CredentialsError for what is not set."""
+        sid = credentials.require(sender.account_sid)
+        user = credentials.require(sender.api_key) if sender.api_key else sid
+        secret = credentials.require(str(sender.auth_token or sender.api_secret))
+        number = credentials.require(sender.number) if sender.number else ""
+        named = sender.messaging_service
+        return cls(sid, user, secret, number, credentials.require(named) if named else "")
+
+    @property
+    def sender(self) -> str:
+        """What texts come from: the number, or the Messaging Service's SID."""
+        return self.number or self.service
+
+
+@dataclass(frozen=True)
+class InboundText:
+    """A reply: what it says and from whom is private and never kept."""
+
+    sid: str
+    received_at: datetime
+    sender: str = field(repr=False)
+    body: str = field(repr=False)
+
+
+class TwilioClient:
+    """One account and one sender, at Twilio or at a sandbox on this machine.
+
+    ``keyed(text, kind)`` makes the hashes by which messages are recognised without being kept.
+    """
+
+    def __init__(self, account: Account, url: str, keyed: Callable[[str, str], str]) -> None:
+        self._account = account
+        self._url = url
+        self._keyed = keyed
+        self._made: Client | None = None
+
+    @property
+    def sender_hash(self) -> str:
+        """Return the keyed hash under which the sender's lease and journal rows stand."""
+        return self._keyed(self._account.sender, "sender")
+
+    def verify(self) -> None:
+        """Make sure that the account is active and that the sender is its own.
+
+        Raises:
+            CredentialsError: Twilio does not know these credentials.
+            GuardRefused: The account is suspended, or the sender belongs to somebody else.
+            TwilioUnreachable: No answer, or none that can be read.
+
+        """
+        self._verify_account()
+        if self._account.service:
+            self._ask(lambda client: client.messaging.v1.services(self._account.service).fetch())
+            return
+        owned = self._ask(
+            lambda client: client.incoming_phone_numbers.list(
+                phone_number=self._account.number, limit=1
+            )
+        )
+        if not any(each.phone_number == self._account.number for each in owned):
+            raise GuardRefused(
+                "sender",
+                "the sending number does not belong to this Twilio account; correct the variable "
+                "that [sender] names for the number, or for the account",
+            )
+
+    def _verify_account(self) -> None:
+        """Make sure that the account is active; a standard API key may not ask that."""
+        try:
+            account = self._ask(lambda client: client.api.accounts(self._account.sid).fetch())
+        except CredentialsError:
+            if self._account.user == self._account.sid:
+                raise
+            return  # whether the key itself is good shows when the sender is asked for
+        if str(account.status) != "active":
+            raise GuardRefused(
+                "sender",
+                f"the Twilio account is {account.status}, so that no text can be sent; ask Twilio",
+            )
+
+    def send(self, to: str, body: str, validity: timedelta) -> Posted:
+        """Post one text, once. ``validity`` is how long Twilio may hold it back before it lapses.
+
+        An answer that cannot be read, a time-out after connecting and a server error are
+        ``unknown``; only what Twilio documents as not sent may be tried again.
+        """
+        import requests
+        from twilio.base.exceptions import TwilioRestException
+
+        seconds = int(min(validity, VALIDITY_LONGEST).total_seconds())
+        origin = (
+            {"from_": self._account.number}
+            if self._account.number
+            else {"messaging_service_sid": self._account.service}
+        )
+        try:
+            made = self._client().messages.create(
+                to=to, body=body, validity_period=seconds, **origin
+            )
+        except TwilioRestException as error:
+            return refused(int(error.status), str(error.code or error.status))
+        except requests.exceptions.RequestException as error:
+            return lost(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the POST was begun
+            return Posted("unknown", note=type(error).__name__)
+        if not SID.fullmatch(str(made.sid or "")):
+            return Posted("unknown", note="the answer names no message")
+        return Posted("sent", reference=str(made.sid), status=str(made.status or ""))
+
+    def outbound(self, since: date) -> list[TwilioMessage]:
+        """List what this sender sent since a UTC date, newest first; a page holds 1,000."""
+        where = {"from_": self._account.number} if self._account.number else {}
+        rows = self._ask(
+            lambda client: client.messages.list(
+                date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
+            )
+        )
+        return [self.read(row) for row in rows if self._is_own(row)]
+
+    def fetch(self, sid: str) -> TwilioMessage | None:
+        """Look up one message; None if Twilio has none of that SID."""
+        try:
+            return self.read(self._ask(lambda client: client.messages(sid).fetch()))
+        except NotFound:
+            return None
+
+    def inbound(self, since: date) -> list[InboundText]:
+        """List the replies that came to this sender since a UTC date, newest first."""
+        where = {"to": self._account.number} if self._account.number else {}
+        rows = self._ask(
+            lambda client: client.messages.list(
+                date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
+            )
+        )
+        return list(self._replies(rows))
+
+    def read(self, row: Any) -> TwilioMessage:
+        """Turn twilio-python's message into ours: phones and body as keyed hashes only."""
+        return TwilioMessage(
+            sid=str(row.sid),
+            to_hash=self._keyed(str(row.to or ""), "phone"),
+            sender_hash=self._keyed(self._account.sender, "sender"),
+            body_hash=self._keyed(str(row.body or ""), "body"),
+            direction=str(row.direction or ""),
+            status=str(row.status or ""),
+            error_code=str(row.error_code or ""),
+            created_at=utc(row.date_created),
+            sent_at=utc(row.date_sent),
+            updated_at=utc(row.date_updated),
+            segments=int(row.num_segments or 1),
+        )
+
+    def _is_own(self, row: Any) -> bool:
+        if str(row.direction) == "inbound":
+            return False
+        service = self._account.service
+        return not service or str(row.messaging_service_sid) == service
+
+    def _replies(self, rows: list[Any]) -> Iterator[InboundText]:
+        for row in rows:
+            service = self._account.service
+            own = not service or str(row.messaging_service_sid) == service
+            if str(row.direction) == "inbound" and own:
+                at = utc(row.date_sent) or utc(row.date_created) or datetime.now(UTC)
+                yield InboundText(str(row.sid), at, str(row.from_ or ""), str(row.body or ""))
+
+    def _client(self) -> Client:
+        if self._made is None:
+            from twilio.http.http_client import TwilioHttpClient
+            from twilio.rest import Client
+
+            logging.getLogger("twilio.http_client").setLevel(logging.WARNING)  # it prints phones
+            self._made = Client(
+                self._account.user,
+                self._account.secret,
+                self._account.sid,
+                http_client=TwilioHttpClient(pool_connections=False, timeout=TIMEOUT_SECONDS),
+                environment={"TWILIO_REGION": ""},  # else the process's own could move the host
+            )
+            self._made.api.base_url = self._url
+            if not self._url.startswith("https://api.twilio.com"):
+                self._made.messaging.base_url = self._url
+        return self._made
+
+    def _ask(self, question: Callable[[Client], Any]) -> Any:
+        """Ask something that changes nothing; every failure is told without what was asked."""
+        import requests
+        from twilio.base.exceptions import TwilioException
+
+        try:
+            return question(self._client())
+        except TwilioException as error:
+            raise explained(error) from None
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise TwilioUnreachable(
+                f"Twilio gave no usable answer ({type(error).__name__}); nothing was sent; "
+                "the next run asks again"
+            ) from None
+
+
+class NotFound(TwilioUnreachable):
+    """Twilio has nothing of that name."""
+
+
+def refused(status: int, code: str) -> Posted:
+    """Say what a refused POST means: the table's word for its code, unknown for server errors."""
+    if status >= SERVER_ERROR:
+        return Posted("unknown", code=code, note=f"HTTP {status}")
+    known = reaction("20429" if status == TOO_MANY_REQUESTS else code)
+    return Posted(
+        "rejected",
+        code=code,
+        not_sent=known.kind == "not_sent",
+        stops=known.sentence if known.stops_run else "",
+        sentence=known.sentence,
+    )
+
+
+def lost(error: Exception) -> Posted:
+    """Tell a connection that was never made, which sent nothing, from an answer that was lost."""
+    from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(reason, NewConnectionError | ConnectTimeoutError | NameResolutionError):
+        sentence = "Twilio could not be reached, so nothing was sent; it is tried again"
+        return Posted("rejected", code="", not_sent=True, stops=sentence, sentence=sentence)
+    return Posted("unknown", note=type(error).__name__)
+
+
+def explained(error: Exception) -> RedcapJobsError:
+    """Turn twilio-python's error to a question into ours; its own text quotes numbers.
+
+    A list's error has no status of its own, only the answer as its second argument.
+    """
+    answer = error.args[1] if len(error.args) > 1 else None
+    status = getattr(error, "status", getattr(answer, "status_code", 0))
+    code = getattr(error, "code", None)
+    if status in (401, 403):
+        return CredentialsError(
+            f"Twilio refused the credentials (HTTP {status}, code {code or 'none'}); correct the "
+            "variables that [sender] names"
+        )
+    if status == 404:
+        return NotFound(f"Twilio knows nothing of that name (code {code or 'none'})")
+    return TwilioUnreachable(
+        f"Twilio answered HTTP {status or '?'} (code {code or 'none'}); nothing was sent; the next "
+        "run asks again"
+    )
+
+
+def utc(instant: datetime | None) -> datetime | None:
+    """Give an instant of Twilio's (RFC 2822, GMT) as aware UTC."""
+    if instant is None:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

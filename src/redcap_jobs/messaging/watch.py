@@ -1,0 +1,214 @@
+"""What became of the texts, and which replies came: asked of Twilio, kept in the state.
+
+There is no webhook: everything is learnt by asking. One list of what was sent since the oldest
+open text brings them all up to date; only what the list lacks is fetched by itself, a few at a
+time. One list of replies tells who wants no more texts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from redcap_jobs.messaging import delivery
+from redcap_jobs.messaging.reply_words import meaning
+from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN
+from redcap_jobs.messaging.twilio_codes import reaction
+from redcap_jobs.plan import Problem
+
+if TYPE_CHECKING:
+    from redcap_jobs.clock import Clock
+    from redcap_jobs.messaging.twilio import InboundText, TwilioClient
+    from redcap_jobs.state.inbound import Reply
+    from redcap_jobs.state.journal_entry import Entry
+    from redcap_jobs.state.store import Store
+
+log = logging.getLogger(__name__)
+
+REFUSED_FOR = timedelta(days=2)
+"""So long a refused request may stand in the list as a failed message."""
+FETCHED_AT_ONCE = 20
+"""So many messages that the list lacks are looked up one by one in a look; the rest next time."""
+FIRST_REPLIES = timedelta(days=7)
+"""How far back replies are read the first time."""
+OVERLAP = timedelta(days=1)
+STOP_STATE = {"stop": "stopped", "unclear": "held", "start": "allowed"}
+REASON = {
+    "stopped": "replied with a word such as STOP",
+    "held": "an unclear reply waits to be read",
+    "allowed": "replied with a word such as START",
+}
+
+
+@dataclass
+class Seen:
+    """What one look found: counts, and what a person must be told."""
+
+    updated: int = 0
+    found: int = 0
+    replies: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    still_open: int = 0
+
+
+class Watch:
+    """Looks after one sender's texts; ``keyed`` makes the hashes that phones are known by."""
+
+    def __init__(
+        self,
+        store: Store,
+        study: str,
+        client: TwilioClient,
+        keyed: Callable[[str, str], str],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._client = client
+        self._keyed = keyed
+        self._clock = clock
+
+    def look(self) -> Seen:
+        """Bring open texts up to date and read the replies; keep what was learnt.
+
+        Raises what the client raises; what was learnt before stays.
+        """
+        seen = Seen()
+        self.read_replies(seen)
+        self.look_up(seen)
+        return seen
+
+    def look_up(self, seen: Seen) -> None:
+        """Bring every text that is not settled up to date."""
+        from redcap_jobs.state.messages import owned_references, to_look_up
+
+        now = self._clock.now()
+        entries = to_look_up(self._store, self._client.sender_hash, now - REFUSED_FOR)
+        asked_for = [entry for entry in entries if entry.state != "rejected"]
+        if not asked_for:
+            return
+        since = min(entry.last_sign for entry in asked_for) - OVERLAP
+        listed = self._client.outbound(since.date())
+        owned = owned_references(self._store, self._client.sender_hash)
+        evidence = delivery.reconcile(entries, listed, owned, now)
+        missing = [each for each in evidence if isinstance(each, delivery.Missing)]
+        if missing:
+            fetched, gone = self.fetch(missing[:FETCHED_AT_ONCE])
+            evidence = delivery.reconcile(entries, [*listed, *fetched], owned, now, gone=gone)
+        by_key = {(entry.key, entry.attempt): entry for entry in entries}
+        for each in evidence:
+            self.keep(each, by_key[each.key, each.attempt], seen)
+
+    def fetch(
+        self, missing: Sequence[delivery.Missing]
+    ) -> tuple[list[delivery.TwilioMessage], set[str]]:
+        """Look up messages that the list lacks, one by one; those Twilio has nothing of are gone."""
+        fetched, gone = [], set()
+        for each in missing:
+            message = self._client.fetch(each.sid)
+            if message is None:
+                gone.add(each.sid)
+            else:
+                fetched.append(message)
+        return fetched, gone
+
+    def keep(self, each: delivery.Evidence, entry: Entry, seen: Seen) -> None:
+        """Write one piece of evidence into the journal, and what follows from its code."""
+        from redcap_jobs.state import journal_evidence
+
+        key, attempt = each.key, each.attempt
+        match each:
+            case delivery.Found():
+                journal_evidence.found(self._store, key, attempt, each.sid, each.status)
+                if each.code:
+                    journal_evidence.set_status(self._store, key, attempt, each.status, each.code)
+                seen.found += 1
+            case delivery.StatusIs():
+                if each.correction:
+                    log.debug("%s: %s was corrected to %s", key, entry.status, each.status)
+                journal_evidence.set_status(self._store, key, attempt, each.status, each.code)
+                seen.updated += 1
+            case delivery.NotSentAfterAll():
+                journal_evidence.not_sent_after_all(
+                    self._store, key, attempt, each.status, each.code
+                )
+                seen.updated += 1
+            case delivery.DeliveryUnknown():
+                journal_evidence.set_status(self._store, key, attempt, DELIVERY_UNKNOWN)
+                seen.updated += 1
+            case delivery.StillUnknown():
+                self.tell_unknown(each, entry, seen)
+            case delivery.Missing():
+                seen.still_open += 1
+        self.follow_code(getattr(each, "code", ""), entry)
+
+    def tell_unknown(self, each: delivery.StillUnknown, entry: Entry, seen: Seen) -> None:
+        """Say that somebody must settle a text that looking up again will not settle."""
+        if not each.ask_person:
+            seen.still_open += 1
+            return
+        what = (
+            "several messages fit this text, so nobody knows which it is"
+            if each.several
+            else "nobody knows whether this text went out, and Twilio's list does not show it"
+        )
+        hint = "look it up in Twilio's console, then: redcap-jobs messages settle"
+        seen.problems.append(Problem(entry.record, f"text {entry.message}", what, hint))
+
+    def follow_code(self, code: str, entry: Entry) -> None:
+        """Stop a phone that Twilio names as opted out."""
+        from redcap_jobs.state.stops import Stop, say
+
+        if code and entry.phone_hash and reaction(code).kind == "opted_out":
+            stop = Stop("phone", entry.phone_hash, "stopped", "twilio", f"Twilio's code {code}")
+            say(self._store, self._study, stop)
+
+    def read_replies(self, seen: Seen) -> None:
+        """Read what came in, stop who asked for it, hold what is unclear."""
+        from redcap_jobs.state.inbound import last_read, note_replies
+        from redcap_jobs.state.stops import Stop, say
+
+        last = last_read(self._store, self._study, self._client.sender_hash)
+        since = (last or self._clock.now() - FIRST_REPLIES) - OVERLAP
+        replies = [self.understood(text) for text in self._client.inbound(since.date())]
+        for reply in sorted(replies, key=lambda each: each.received_at):
+            state = STOP_STATE.get(reply.meaning)
+            if state is not None:  # before the reply is noted: a crash between reads it again
+                word = Stop("phone", reply.phone_hash, state, "reply", REASON[state])  # type: ignore[arg-type]  # the table's words are those of Stop
+                say(self._store, self._study, word, at=reply.received_at)
+        new = note_replies(self._store, self._study, self._client.sender_hash, replies)
+        seen.replies += len(new)
+        seen.problems += [
+            Problem(
+                ", ".join(reply.records) or "-",
+                "reply",
+                "an unclear reply waits to be read; this phone gets no text until then",
+                f"read it in Twilio's console ({reply.sid}), then: redcap-jobs messages read",
+            )
+            for reply in self.waiting()
+        ]
+
+    def waiting(self) -> list[Reply]:
+        """Return the replies that a person must read."""
+        from redcap_jobs.state.inbound import replies_to_read
+
+        return replies_to_read(self._store, self._study)
+
+    def understood(self, text: InboundText) -> Reply:
+        """Turn a reply into what is kept of it."""
+        from redcap_jobs.state.inbound import Reply
+        from redcap_jobs.state.messages import records_of_phone
+
+        phone_hash = self._keyed(text.sender, "phone")
+        records = records_of_phone(self._store, phone_hash)
+        return Reply(text.sid, phone_hash, text.received_at, meaning(text.body), records)
+
+    def replies_are_fresh(self, within: timedelta) -> bool:
+        """Tell whether the replies were read within the last so many minutes."""
+        from redcap_jobs.state.inbound import last_read
+
+        last = last_read(self._store, self._study, self._client.sender_hash)
+        return last is not None and self._clock.now() - last <= within
