@@ -37,8 +37,8 @@ def written_path(path: KeyPath) -> str:
 def in_file_order(flaws: Iterable[Flaw], written: Mapping[str, Any]) -> list[Flaw]:
     """Sort flaws by where they stand in the parsed file, each told once.
 
-    A missing key stands at its table's end. What a visit has from ``[defaults.visits]`` stands
-    there, so that one mistake in the defaults is told once and not once per visit.
+    A missing key stands at its table's end. What a visit or survey has from ``[defaults]`` stands
+    there, so that one mistake in the defaults is told once and not once for each.
     """
     told_once = dict.fromkeys(to_defaults(flaw, written) for flaw in flaws)
     return sorted(told_once, key=lambda flaw: position(flaw.path, written))
@@ -47,10 +47,10 @@ def in_file_order(flaws: Iterable[Flaw], written: Mapping[str, Any]) -> list[Fla
 def to_defaults(flaw: Flaw, written: Mapping[str, Any]) -> Flaw:
     """Point a flaw at ``defaults.visits`` where the visit has the broken key from there."""
     match flaw.path:
-        case ("visits", int() as index, *steps) if steps:
-            own = steps_found(step_into(written.get("visits"), index), steps)
-            if steps_found(step_into(written.get("defaults"), "visits"), steps) > own:
-                return replace(flaw, path=("defaults", "visits", *steps))
+        case ("visits" | "surveys" as name, int() as index, *steps) if steps:
+            own = steps_found(step_into(written.get(name), index), steps)
+            if steps_found(step_into(written.get("defaults"), name), steps) > own:
+                return replace(flaw, path=("defaults", name, *steps))
     return flaw
 
 

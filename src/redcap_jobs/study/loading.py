@@ -152,21 +152,23 @@ def syntax_finding(error: tomllib.TOMLDecodeError, path: Path) -> Finding:
 
 
 def with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay ``[defaults.visits]`` under every visit; of tables only ``write`` is merged by key.
+    """Lay ``[defaults.visits]`` under every visit and ``[defaults.surveys]`` under every survey.
 
-    An offset, an anchor or a place is one value, though written as a table: a visit's own
-    replaces the default whole.
+    Of tables only ``write`` is merged by key: an offset, an anchor or a text by language is one
+    value, though written as a table, and a visit's own replaces the default whole.
     """
-    defaults, visits = raw.get("defaults"), raw.get("visits")
-    under = defaults.get("visits") if isinstance(defaults, dict) else None
-    if not isinstance(under, dict) or not isinstance(visits, list):
-        return dict(raw)
-    each = [merge(under, visit) if isinstance(visit, dict) else visit for visit in visits]
-    return {**raw, "visits": each}
+    defaults = raw.get("defaults")
+    laid = dict(raw)
+    for name in ("visits", "surveys"):
+        under = defaults.get(name) if isinstance(defaults, dict) else None
+        each = raw.get(name)
+        if isinstance(under, dict) and isinstance(each, list):
+            laid[name] = [merge(under, one) if isinstance(one, dict) else one for one in each]
+    return laid
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one visit over the defaults, key by key."""
+    """Lay one visit or survey over the defaults, key by key."""
     merged = {**under, **over}
     if isinstance(under.get("write"), dict) and isinstance(over.get("write"), dict):
         merged["write"] = {**under["write"], **over["write"]}
