@@ -1,0 +1,49 @@
+"""Texts from study file to phone and back into REDCap, against REDCap and Twilio look-alikes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from study_home import DEV
+from texting import Texting, texting
+
+from redcap_jobs.errors import ExitCode
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Texting]:
+    with texting(tmp_path, participants=200) as made:
+        yield made
+
+
+def test_whoever_is_due_gets_one_text_and_redcap_remembers_it(study: Texting) -> None:
+    """One run texts all who are due; the next sends nothing, and every text stands in the log."""
+    first = study.run()
+    assert first.exit_code in (ExitCode.DONE, ExitCode.PARTLY_FAILED), first
+    sent = Counter(text.to for text in study.accepted)
+    assert sent, first
+    assert set(sent.values()) == {1}
+    second = study.run()
+    assert len(study.accepted) == len(sent), second
+    assert len(study.log_rows()) == len(sent)
+
+
+def test_delivery_is_learnt_and_written_back(study: Texting) -> None:
+    """poll-messages turns queued into delivered, in the journal and in REDCap, in few requests."""
+    study.run()
+    study.clock.pass_by(timedelta(minutes=30))
+    study.run("poll-messages")
+    assert {row["sms_status"] for row in study.log_rows()} == {"delivered"}
+    before = len(study.home.sandbox.twilio_requests)
+    study.run("poll-messages")
+    assert len(study.home.sandbox.twilio_requests) - before <= 3
+
+
+def test_a_development_run_reaches_nobody(study: Texting) -> None:
+    """Without [development] recipients a development copy texts no one."""
+    study.run(token=DEV)
+    assert study.accepted == []
