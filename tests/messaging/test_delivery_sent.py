@@ -79,6 +79,17 @@ def test_failed_before_it_left_with_a_documented_code_was_not_sent(before: str, 
     assert look(text, listed) == [NotSentAfterAll(text.key, 1, "failed", code)]
 
 
+@pytest.mark.parametrize("before", ["sent", "partially_delivered", "delivered", "undelivered"])
+@pytest.mark.parametrize("code", ["21611", "30001", "30036", "30047"])
+def test_what_a_carrier_had_is_never_unsent(before: str, code: str) -> None:
+    """Once it was handed on, a failure is a failure: no code makes it safe to try again."""
+    text = sent_entry(1, before)
+    evidence = look(text, message(1, text, "failed", error_code=code))
+    assert evidence == [
+        StatusIs(text.key, 1, "failed", code, correction=before in ("delivered", "undelivered"))
+    ]
+
+
 @given(
     before=st.sampled_from(sorted(RANK)),
     after=st.sampled_from(sorted(RANK)),

@@ -152,12 +152,37 @@ def test_the_record_of_a_refused_request_is_not_the_next_attempts(code: str) -> 
     ]
 
 
-def test_a_refused_request_owns_no_message_that_went_out() -> None:
-    """What was refused can be listed as failed only: a message under way is the next attempt's."""
-    first = entry(state="rejected", code="20429", not_sent=True)
+@pytest.mark.parametrize(
+    ("refused_with", "status", "error_code", "code"),
+    [
+        ("20429", "sent", "", ""),
+        ("21611", "undelivered", "21611", "21611"),
+        ("21611", "failed", "30007", "30007"),
+        ("", "delivered", "", ""),
+    ],
+)
+def test_a_refused_request_owns_no_other_message(
+    refused_with: str, status: str, error_code: str, code: str
+) -> None:
+    """What was refused is listed as failed with the code it was refused with, or not at all."""
+    first = entry(state="rejected", code=refused_with, not_sent=True)
     second = replace(entry(), attempt=2, posting_at=POSTED + timedelta(seconds=30))
-    listed = message(7, second, "sent")
-    assert look(first, second, listed=(listed,)) == [Found(second.key, 2, sid(7), "sent", "")]
+    listed = message(7, second, status, error_code=error_code)
+    assert look(first, second, listed=(listed,)) == [Found(second.key, 2, sid(7), status, code)]
+
+
+def test_an_attempt_with_a_message_of_its_own_owns_no_other() -> None:
+    """A first attempt that lapsed at Twilio has its SID: the second one's message is its own."""
+    first = entry(state="rejected", code="30036", not_sent=True, reference=sid(6))
+    second = replace(entry(), attempt=2, posting_at=POSTED + timedelta(seconds=30))
+    listed = (
+        message(6, first, "failed", error_code="30036"),
+        message(7, second, "failed", error_code="30036"),
+    )
+    assert look(first, second, listed=listed) == [
+        Found(second.key, 2, sid(7), "failed", "30036"),
+        NotSentAfterAll(second.key, 2, "failed", "30036"),
+    ]
 
 
 RECORDS = st.sampled_from(["1001", "1002", "1003"])
