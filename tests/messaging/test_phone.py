@@ -57,7 +57,9 @@ def test_a_number_is_read_however_it_is_written(written: str) -> None:
 )
 def test_a_number_that_cannot_be_texted_says_why(written: str, reason: str) -> None:
     """The reason continues "the mobile number ...", for a coordinator to mend it in REDCap."""
-    assert e164(written, "US") == BadPhone(reason)
+    bad = e164(written, "US")
+    assert bad == BadPhone(reason)
+    assert str(bad) == reason
 
 
 def test_the_region_is_that_of_numbers_without_a_country_code() -> None:

@@ -97,7 +97,9 @@ def test_jinjas_own_names_are_unknown() -> None:
 @pytest.mark.parametrize("blank", ["", " ", "\n", "\u00a0"])
 def test_a_blank_value_is_a_problem_not_a_gap(blank: str) -> None:
     """Nobody reads "Hi , please": the recipient is listed instead, by the value's name."""
-    assert text_for(first_name=blank) == TextProblem("first_name is blank")
+    problem = text_for(first_name=blank)
+    assert problem == TextProblem("first_name is blank")
+    assert str(problem) == "first_name is blank"
 
 
 @pytest.mark.parametrize("filtered", ["title", "upper", "trim"])

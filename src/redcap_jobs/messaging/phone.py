@@ -60,6 +60,9 @@ class BadPhone:
 
     reason: str
 
+    def __str__(self) -> str:
+        return self.reason
+
 
 def e164(text: str, region: str) -> Phone | BadPhone:
     """Read one number as people write it; ``region`` (``US``) is that of numbers without ``+``.

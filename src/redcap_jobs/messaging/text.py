@@ -54,6 +54,9 @@ class TextProblem:
 
     reason: str
 
+    def __str__(self) -> str:
+        return self.reason
+
 
 @dataclass(frozen=True)
 class Template:
