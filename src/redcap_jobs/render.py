@@ -19,12 +19,15 @@ from redcap_jobs.plan import KEYS, Plan, Problem, Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from redcap_jobs.executor import Executed
     from redcap_jobs.notify.outcome import RunOutcome
 
 PROBLEMS_SHOWN = 20
 CHANGES_SHOWN = 200
 NEVER_SHORTENED = ("run", "state", "decision", "about")
 """Columns whose words are typed again or are the answer itself."""
+ENDINGS = ("sent", "rejected", "unknown", "withheld", "not begun")
+"""How an action may end that a person wants to hear of; one done before is no news."""
 PLAIN_WIDTH = 160
 """Where there is no terminal nothing is wrapped to 80 columns: a log line stays one line."""
 
@@ -93,6 +96,17 @@ def summary(plan: Plan) -> str:
     kinds = Counter(action.kind for action in plan.actions)
     parts.extend(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
     return "; ".join(parts) if parts else "nothing to do"
+
+
+def told(executed: Executed) -> str:
+    """Say in one line what was done: actions by how they ended, then cells."""
+    parts = [
+        f"{number} {how}" for how, number in sorted(executed.actions.items()) if how in ENDINGS
+    ]
+    if executed.cells:
+        cells, records = counted(executed.cells, "cell"), counted(executed.records, "record")
+        parts.append(f"{cells} of {records} written")
+    return ", ".join(parts) if parts else "nothing to write"
 
 
 def show_skips(plan: Plan, console: Console) -> None:

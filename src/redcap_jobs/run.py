@@ -12,24 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import GuardContext, check_pair, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome, notify
-from redcap_jobs.plan import (
-    Inputs,
-    Job,
-    Plan,
-    Problem,
-    Read,
-    ReadDecisions,
-    ReadMessages,
-    ReadRows,
-    ReadStops,
-)
+from redcap_jobs.plan import Inputs, Job, Plan, ReadRows
 from redcap_jobs.progress import Progress
 from redcap_jobs.request import RunRequest, Terminal
 
@@ -37,10 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from redcap_jobs.executor import Executed
-    from redcap_jobs.messaging.desk import TextDesk
     from redcap_jobs.reading import Side
     from redcap_jobs.redcap.client import RedcapClient
-    from redcap_jobs.state.fingerprint import Fingerprinter
+    from redcap_jobs.sources import Sources
     from redcap_jobs.state.runs import RunState
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
@@ -60,7 +48,7 @@ class Prepared:
     plan: Plan
     source: Side
     target: Side
-    fingerprint: Fingerprinter
+    sources: Sources
     size: Mapping[str, int]
     made_at: datetime
 
@@ -144,7 +132,6 @@ class Run:
         self.scope = decision_scope(study, job, request)
         self.clients: dict[str, RedcapClient] = {}
         self.progress = Progress()
-        self.desk: TextDesk | None = None
 
     def perform(self) -> RunOutcome:
         """Record the start, take the lock, carry the run through, record the end in any case."""
@@ -220,11 +207,10 @@ class Run:
 
     def prepare(self) -> Prepared:
         """Read everything afresh, plan, and pass the plan through the guards."""
-        from redcap_jobs.reading import gather, open_side
-        from redcap_jobs.state import fingerprint, ownership, runs
+        from redcap_jobs.reading import open_side
+        from redcap_jobs.state import ownership, runs
 
-        key = fingerprint.Fingerprinter(self.credentials.get(fingerprint.KEY_VARIABLE))
-        fingerprint.check_key(self.store, key)
+        sources = self.sources()
         made_at = self.clock.now()
         export_name, import_name = self.request.export_token, self.request.import_token
         target = open_side(
@@ -236,16 +222,8 @@ class Run:
                 self.study, export_name, self.client(export_name), target=False, writes=False
             )
         self.redcap_version = target.version
-        problems = self.look_at_texts(key)
-        inputs = gather(
-            self.job,
-            self.study,
-            source,
-            target,
-            self.asked(source, target, key, self.request.as_of or made_at),
-            known=self.known,
-            records=self.request.records,
-        )
+        problems = sources.look_at_texts(keep=not self.dry)
+        inputs = sources.gather(source, target, self.request.records)
         before = runs.last_good_run(self.store, self.project, self.job.name, export_name)
         plan = self.job.plan(self.study, inputs, self.request.as_of or made_at)
         plan = replace(plan, problems=(*plan.problems, *problems))
@@ -264,7 +242,28 @@ class Run:
         except GuardRefused:
             self.show(plan)
             raise
-        return Prepared(plan, source, target, key, export_size(inputs.roster), made_at)
+        return Prepared(plan, source, target, sources, export_size(inputs.roster), made_at)
+
+    def sources(self) -> Sources:
+        """Return what the inputs come from, once the state's key was found to be the right one."""
+        from redcap_jobs.sources import Sources
+        from redcap_jobs.state import fingerprint
+
+        key = fingerprint.Fingerprinter(self.credentials.get(fingerprint.KEY_VARIABLE))
+        fingerprint.check_key(self.store, key)
+        return Sources(
+            job=self.job,
+            study=self.study,
+            store=self.store,
+            project=self.project,
+            scope=self.scope,
+            run_id=self.run_id,
+            options=self.request.options,
+            as_of=self.request.as_of,
+            credentials=self.credentials,
+            key=key,
+            clock=self.clock,
+        )
 
     def standing(self, plan: Plan, inputs: Inputs, target: Side) -> list[pd.DataFrame]:
         """Return the outputs as they stand in all records, read anew under ``--record``."""
@@ -315,6 +314,12 @@ class Run:
         from redcap_jobs.executor import Executor
         from redcap_jobs.fresh import FreshReads
 
+        sources, source, target = prepared.sources, prepared.source, prepared.target
+        desk = sources.desk
+
+        def read_afresh(records: Sequence[str]) -> Inputs:
+            return sources.gather(source, target, records, fresh=True)
+
         executor = Executor(
             client=prepared.target.client,
             structure=prepared.target.project,
@@ -323,92 +328,17 @@ class Run:
             project=self.project,
             run_id=self.run_id,
             scope=self.scope,
-            fresh=FreshReads(partial(self.read_afresh, prepared), self.clock),
+            fresh=FreshReads(read_afresh, self.clock),
             still_locked=self.still_locked,
-            couriers={"text": self.desk.courier} if self.desk else {},
+            couriers={"text": desk.courier} if desk else {},
             progress=self.progress,
-            after_actions=self.look_again,
+            after_actions=sources.look_again,
         )
         return executor.execute(prepared.plan, self.job, self.study)
 
-    def read_afresh(self, prepared: Prepared, records: Sequence[str]) -> Inputs:
-        """Read again what decides about some records, moments before they are acted on."""
-        from redcap_jobs.reading import gather
-
-        now = self.request.as_of or self.clock.now()
-        asked = self.asked(prepared.source, prepared.target, prepared.fingerprint, now)
-        return gather(
-            self.job,
-            self.study,
-            prepared.source,
-            prepared.target,
-            replace(asked, fresh=True),
-            known=self.known,
-            records=records,
-        )
-
-    def asked(self, source: Side, target: Side, key: Fingerprinter, as_of: datetime) -> Inputs:
-        """Return what a job's inputs are before anything was read for it."""
-        return Inputs(
-            source=source.project,
-            target=target.project,
-            roster=source.roster,
-            tables={},
-            fingerprint=key,
-            options=self.request.options,
-            keyed=key.one,
-            project=str(self.project),
-            reaches=self.desk.reaches if self.desk else "development",
-            development=self.desk.development if self.desk else (),
-            as_of=as_of,
-        )
-
-    def known(self, read: Read) -> pd.DataFrame:
-        """Answer a read that concerns the state."""
-        from redcap_jobs.state.decisions import load_decisions
-        from redcap_jobs.state.messages import message_history
-        from redcap_jobs.state.stops import stops_of
-
-        if isinstance(read, ReadDecisions):
-            return load_decisions(self.store, self.project, self.scope)
-        if isinstance(read, ReadMessages):
-            return message_history(self.store, self.project)
-        if isinstance(read, ReadStops):
-            return stops_of(self.store, self.study.study.id)
-        raise TypeError(f"nothing answers {type(read).__name__}")
-
-    def look_at_texts(self, key: Fingerprinter) -> list[Problem]:
-        """Learn what became of open texts and which replies came, where the job is about texts.
-
-        A dry run keeps nothing, so it asks nothing either.
-        """
-        if not self.job.texts:
-            return []
-        if self.desk is None:
-            from redcap_jobs.messaging.desk import open_desk
-
-            self.desk = open_desk(
-                self.study,
-                self.credentials,
-                self.store,
-                self.project,
-                self.run_id,
-                self.job.name,
-                key,
-                self.clock,
-            )
-        return [] if self.dry else self.desk.watch.look().problems
-
-    def look_again(self) -> None:
-        """Learn what became of the texts of this run, as far as it is known by now."""
-        from redcap_jobs.messaging.watch import Seen
-
-        if self.desk is not None:
-            self.desk.watch.look_up(Seen())
-
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; problems make it partial and exit 1."""
-        from redcap_jobs.render import counted, show_outcome, summary
+        from redcap_jobs.render import counted, show_outcome, summary, told
 
         plan = prepared.plan
         problems = [*plan.problems, *(executed.problems if executed else ())]
@@ -421,11 +351,8 @@ class Run:
         message = f"planned: {summary(plan)}" if state == "dry" else "nothing was written"
         if executed:
             counts |= {"cells_written": executed.cells, "records_written": executed.records}
-            message = (
-                f"{counted(executed.cells, 'cell')} of {counted(executed.records, 'record')} written"
-                if executed.cells
-                else "nothing to write"
-            )
+            counts |= {f"actions {how}": number for how, number in executed.actions.items()}
+            message = told(executed)
         if problems:
             message += f"; {counted(len(problems), 'problem')} in the data"
             state = "partial" if state == "done" else state
