@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REFUSED_FOR = timedelta(days=2)
-"""So long a refused request may stand in the list as a failed message."""
+CORRECTED_FOR = timedelta(days=3)
+"""So long a final word may be corrected, and a refused request stand in the list as failed."""
 FETCHED_AT_ONCE = 20
 """So many messages that the list lacks are looked up one by one in a look; the rest next time."""
 FIRST_REPLIES = timedelta(days=7)
@@ -83,11 +83,11 @@ class Watch:
 
     def look_up(self, seen: Seen) -> None:
         """Bring every text that is not settled up to date."""
-        from redcap_jobs.state.messages import owned_references, to_look_up
+        from redcap_jobs.state.messages import is_unsettled, owned_references, to_look_up
 
         now = self._clock.now()
-        entries = to_look_up(self._store, self._client.sender_hash, now - REFUSED_FOR)
-        asked_for = [entry for entry in entries if entry.state != "rejected"]
+        entries = to_look_up(self._store, self._client.sender_hash, now - CORRECTED_FOR)
+        asked_for = [entry for entry in entries if is_unsettled(entry)]
         if not asked_for:
             return
         since = min(entry.last_sign for entry in asked_for) - OVERLAP

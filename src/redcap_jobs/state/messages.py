@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sqlalchemy import and_, or_, select
 
-from redcap_jobs.messaging.statuses import OPEN
+from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, FINAL
 from redcap_jobs.plan import MESSAGE_COLUMNS
 from redcap_jobs.state.journal_entry import Entry, entry_of
 from redcap_jobs.state.schema import INSTANT_FORMAT, journal
@@ -38,20 +38,23 @@ def message_history(store: Store, project: ProjectKey) -> pd.DataFrame:
     return pd.DataFrame(table, columns=MESSAGE_COLUMNS, dtype="str")
 
 
-def to_look_up(store: Store, sender: str, refused_since: datetime) -> list[Entry]:
+def is_unsettled(entry: Entry) -> bool:
+    """Tell whether a text is worth asking for: unknown, or accepted and not at its end."""
+    at_its_end = entry.status in (*FINAL, DELIVERY_UNKNOWN)
+    return entry.state == "unknown" or (entry.state == "sent" and not at_its_end)
+
+
+def to_look_up(store: Store, sender: str, ended_since: datetime) -> list[Entry]:
     """Return a sender's texts that its list may tell something about, oldest first.
 
-    Those of which nobody knows whether they went out; those accepted whose status is open; and
-    the refused ones since an instant, which Twilio may list as failed messages.
+    The unsettled ones (:func:`is_unsettled`); those that ended since an instant, whose last word
+    may still be corrected; and the refused ones since then, which Twilio may list as failed.
     """
+    settled = journal.c.status.in_((*FINAL, DELIVERY_UNKNOWN))
     unsettled = or_(
         journal.c.state == "unknown",
-        and_(journal.c.state == "sent", journal.c.status.in_((*OPEN, ""))),
-        and_(
-            journal.c.state == "rejected",
-            journal.c.reference.is_(None),
-            journal.c.posting_at >= refused_since,
-        ),
+        and_(journal.c.state == "sent", ~settled),
+        and_(journal.c.state.in_(("sent", "rejected")), journal.c.posting_at >= ended_since),
     )
     query = (
         select(journal)

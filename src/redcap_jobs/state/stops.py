@@ -45,7 +45,8 @@ class Stop:
 def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> bool:
     """Keep a word; an older one than the last about the same subject changes nothing.
 
-    Nor does an unclear reply soften a stop. Returns whether anything changed. ``at`` is when it was said (default: now).
+    Nor does an unclear reply soften a stop, nor a reply lift what a person said or what a person
+    has yet to read. Returns whether anything changed. ``at`` is when it was said (default: now).
     """
     said = at or store.clock.now()
     place = (
@@ -65,14 +66,25 @@ def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> boo
         "until": stop.until,
     }
     with store.write() as connection:
-        last = connection.execute(select(stops.c.at, stops.c.state).where(*place)).first()
+        words = (stops.c.at, stops.c.state, stops.c.source)
+        last = connection.execute(select(*words).where(*place)).first()
         if last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
             return False
-        if last is not None and (last.state, stop.state) == ("stopped", "held"):
+        if last is not None and is_softer(stop, last.state, last.source):
             return False
         connection.execute(delete(stops).where(*place))
         connection.execute(insert(stops).values(**values))
     return True
+
+
+def is_softer(stop: Stop, state: str, source: str) -> bool:
+    """Tell whether a reply would soften the word that stands."""
+    if stop.source != "reply":
+        return False
+    lifts = stop.state == "allowed" and (
+        state == "held" or (state, source) == ("stopped", "person")
+    )
+    return lifts or (state, stop.state) == ("stopped", "held")
 
 
 def stops_of(store: Store, study: str) -> pd.DataFrame:
