@@ -79,7 +79,10 @@ class Delivered:
 
 @dataclass
 class Delivery:
-    """Delivers the actions of one plan; ``still_locked`` raises where the job's lock was lost."""
+    """Delivers the actions of one plan; ``still_locked`` raises where the job's lock was lost.
+
+    ``progress`` is told after each action how many of how many are through.
+    """
 
     journal: Journal
     couriers: Mapping[str, Courier]
@@ -87,6 +90,7 @@ class Delivery:
     still_locked: Callable[[], None]
     job: Job
     study: Study
+    progress: Callable[[int, int], None] = lambda done, of: None  # noqa: ARG005 - nobody looks on
 
     def deliver(self, actions: Sequence[Action]) -> Delivered:
         """Deliver actions one after the other, in the plan's order.
@@ -103,6 +107,7 @@ class Delivery:
             except NothingMore as stop:
                 self.not_begun(actions[number:], str(stop), done)
                 break
+            self.progress(number + 1, len(actions))
             if posted is None:
                 continue
             lost = lost + 1 if posted.state == "unknown" else 0

@@ -1,7 +1,8 @@
 """``redcap-jobs demo``: everything from study file to REDCap and back, on this machine alone.
 
-A folder gets a study file and a ``.env``; a sandbox REDCap is started; the job runs twice against
-the development copy and twice against production. Nothing leaves the machine.
+A folder gets a study file and a ``.env``; a sandbox of REDCap and Twilio is started; the visit
+windows are computed twice for the development copy and twice for production; then the surveys that
+are due are asked for by text, and what became of the texts is polled. Nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,17 +32,35 @@ if TYPE_CHECKING:
     from redcap_jobs.sandbox.server import Sandbox
 
 JOB = "compute-visit-windows"
-COPIES = (("development copy", "REDCAP_API_ISMILE_DEV"), ("production", "REDCAP_API_ISMILE_PROD"))
+DEVELOPMENT, PRODUCTION = "REDCAP_API_ISMILE_DEV", "REDCAP_API_ISMILE_PROD"
+STEPS = (
+    (JOB, "development copy", DEVELOPMENT),
+    (JOB, "development copy, again", DEVELOPMENT),
+    (JOB, "production", PRODUCTION),
+    (JOB, "production, again", PRODUCTION),
+    ("send-surveys", "development copy", DEVELOPMENT),
+    ("send-surveys", "production", PRODUCTION),
+    ("send-surveys", "production, again", PRODUCTION),
+    ("poll-messages", "production", PRODUCTION),
+)
+SHOWN_WHOLE = {STEPS[0], STEPS[5]}
+"""Runs whose plan is shown; of the others a line."""
+SECONDS_BETWEEN = 0.2
+"""Between two texts of the demo: allowed against a sandbox only, so that nobody waits."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the demo: what it was, how it ended, what it asked of the server, seconds."""
+    """One run of the demo: what it was, how it ended, what it asked of the servers, seconds.
 
+    ``texts`` is how many texts Twilio took in it.
+    """
+
+    job: str
     copy: str
-    number: int
     outcome: RunOutcome
     requests: Counter[str]
+    texts: int
     seconds: float
 
 
@@ -60,16 +80,13 @@ def run_demo(
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with sandbox(participants, seed) as server:
         console.print(
-            f"[bold]1. A sandbox REDCap[/bold] answers at {server.url} with the ISMILE study: "
-            f"{participants} made-up participants, as a development copy and in production."
+            f"[bold]1. A sandbox[/bold] of REDCap ({server.url}) and Twilio ({server.twilio_url}) "
+            f"serves the ISMILE study: {participants} made-up participants, as a development copy "
+            "and in production."
         )
         study, env_file = write_files(home, server)
         console.print(f"[bold]2. Study file, .env and state[/bold] are in {home}\n")
-        passes = [
-            one_pass(console, server, study, env_file, copy, token, number)
-            for copy, token in COPIES
-            for number in (1, 2)
-        ]
+        passes = [one_pass(console, server, study, env_file, *step) for step in STEPS]
     conclude(console, home, server, passes, participants, seed)
     return passes
 
@@ -80,26 +97,47 @@ def sandbox(participants: int, seed: int) -> Iterator[Sandbox]:
     try:
         from redcap_jobs.sandbox.ismile import ismile_projects
         from redcap_jobs.sandbox.server import Sandbox
+        from redcap_jobs.sandbox.twilio_account import made_up_account
     except ImportError as error:
         raise SetupError(
             f"the demo needs the sandbox extra ({error.name} is missing); "
             "type: pip install 'redcap-jobs[sandbox]'"
         ) from error
-    with Sandbox(projects=ismile_projects(participants=participants, seed=seed)) as server:
+    projects = ismile_projects(participants=participants, seed=seed)
+    with Sandbox(projects=projects, twilio=made_up_account()) as server:
         yield server
 
 
+def where_it_is_noon(now: datetime) -> str:
+    """Return a time zone in which it is about noon, so that the sending hours are open.
+
+    ``Etc/GMT`` zones count the other way round: ``Etc/GMT+8`` is eight hours behind.
+    """
+    ahead = 12 - now.astimezone(UTC).hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
 def write_files(home: Path, server: Sandbox) -> tuple[Path, Path]:
-    """Write the bundled study file for this server, a ``.env`` of mode 600, and create the state."""
+    """Write the bundled study file for this server, a ``.env`` of mode 600, and create the state.
+
+    Its time zone is one in which it is noon: a demo at night would send nothing.
+    """
     from redcap_jobs.clock import SystemClock
     from redcap_jobs.state.store import Store
     from redcap_jobs.study.loading import bundled_study_text
 
     study = home / "ismile.toml"
     text = re.sub(r'(?m)^url = ".*"$', f'url = "{server.url}"', bundled_study_text("ismile"))
+    zone = where_it_is_noon(datetime.now(UTC))
+    for old, new in (
+        ('time_zone = "America/Los_Angeles"', f'time_zone = "{zone}"'),
+        ("seconds_between = 1.05", f"seconds_between = {SECONDS_BETWEEN}"),
+        ("[sender]\n", f'[sender]\nurl = "{server.twilio_url}"\n'),
+    ):
+        text = text.replace(old, new)
     study.write_text(text, encoding="utf-8")
     env_file = home / ".env"
-    lines = [f"{name}={token}" for name, token in sorted(server.tokens.items())]
+    lines = [f"{name}={value}" for name, value in sorted(server.variables.items())]
     state_url = f"sqlite:///{home / 'state.db'}"
     lines += [f"REDCAP_JOBS_STATE_URL={state_url}", f"REDCAP_JOBS_HASH_KEY={secrets.token_hex(24)}"]
     descriptor = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -114,24 +152,24 @@ def one_pass(
     server: Sandbox,
     study: Path,
     env_file: Path,
+    job: str,
     copy: str,
     token: str,
-    number: int,
 ) -> Pass:
-    """Run the job once against one copy; the very first run shows its plan, the others a line."""
+    """Run a job once against one copy; two of the runs show their plan, the others a line."""
     from redcap_jobs.request import RunRequest, Terminal
     from redcap_jobs.run import run_job
 
-    before = len(server.requests)
+    before, texts = len(server.requests), len(server.twilio.accepted())
     started = time.perf_counter()
-    console.rule(f"{copy}, run {number}")
-    request = RunRequest(JOB, study, token, token, env_file=env_file, yes=True)
-    shown = number == 1 and (copy, token) == COPIES[0]
+    console.rule(f"{job}: {copy}")
+    request = RunRequest(job, study, token, token, env_file=env_file, yes=True)
+    shown = (job, copy, token) in SHOWN_WHOLE
     terminal = Terminal(shown, shown, console=console, confirm=lambda _: True)
     outcome = run_job(request, terminal)
     seconds = time.perf_counter() - started
     asked = Counter(entry.call for entry in server.requests[before:])
-    return Pass(copy, number, outcome, asked, seconds)
+    return Pass(job, copy, outcome, asked, len(server.twilio.accepted()) - texts, seconds)
 
 
 def conclude(
@@ -147,9 +185,10 @@ def conclude(
 
     rows = tuple(
         (
-            f"{each.copy}, run {each.number}",
+            f"{each.job}: {each.copy}",
             each.outcome.state,
             str(int(each.outcome.exit_code)),
+            str(each.texts),
             str(each.outcome.counts.get("cells_written", 0)),
             str(sum(each.requests.values())),
             str(each.requests.get("record import", 0)),
@@ -162,6 +201,7 @@ def conclude(
         "run",
         "state",
         "exit",
+        "texts",
         "cells written",
         "requests",
         "imports",
@@ -169,10 +209,11 @@ def conclude(
         "seconds",
     )
     console.rule("What happened")
-    console.print(rich_table(Table("Four runs", columns, rows)))
+    console.print(rich_table(Table("The runs", columns, rows)))
     port = server.url.split(":")[2].split("/")[0]
     console.print(
-        "The second run of each writes nothing: only changed cells are ever imported.\n"
+        "The second run of each writes nothing and texts nobody: only changed cells are imported, "
+        "and a text goes out at most once. The development copy texts nobody at all.\n"
         "Exit 1 means [italic]partial[/italic]: some participants carry planted mistakes (an "
         "anchor that is no date, rows in two arms); everyone else was done, and each is listed.\n"
     )

@@ -64,6 +64,7 @@ class Executor:
     couriers: Mapping[str, Courier] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
     after_actions: Callable[[], None] = lambda: None
+    watched: Callable[[int, int], None] = lambda done, of: None  # noqa: ARG005 - nobody looks on
 
     def execute(self, plan: Plan, job: Job, study: Study) -> Executed:
         """Carry out a plan; refused cells become problems, everything else is done.
@@ -107,7 +108,9 @@ class Executor:
         from redcap_jobs.state.journal import Journal
 
         journal = Journal(self.store, self.run_id)
-        delivery = Delivery(journal, self.couriers, self.fresh, self.still_locked, job, study)
+        delivery = Delivery(
+            journal, self.couriers, self.fresh, self.still_locked, job, study, self.watched
+        )
         return delivery.deliver(actions)
 
     def to_write_back(self, job: Job) -> list[Entry]:
@@ -124,15 +127,15 @@ class Executor:
 
     def led_to(self, entries: Sequence[Entry], job: Job, study: Study) -> pd.DataFrame:
         """Let the job turn journal rows into field changes, each at its row of the message log."""
+        if not job.texts:
+            return job.record(study, [outcome_of(entry) for entry in entries])
         from redcap_jobs.messaging.log_rows import place_entries
 
-        places: Mapping[str, LogPlace] = {}
-        if job.texts:
-            places = place_entries(
-                entries, study, self.client, self.structure, self.roster, self.store, self.project
-            )
-        outcomes = [outcome_of(entry, places.get(entry.key)) for entry in entries]
-        return job.record(study, outcomes)
+        rows = place_entries(
+            entries, study, self.client, self.structure, self.roster, self.store, self.project
+        )
+        outcomes = [outcome_of(entry, rows.places.get(entry.key)) for entry in entries]
+        return rows.changed(job.record(study, outcomes))
 
     def write(self, changes: pd.DataFrame) -> tuple[Problem, ...]:
         """Claim the output cells' places, import the filled cells, then erase the blank ones.

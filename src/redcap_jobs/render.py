@@ -6,7 +6,8 @@ Old → new values are private: they are shown at a terminal only, and only when
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,21 @@ def summary(plan: Plan) -> str:
     kinds = Counter(action.kind for action in plan.actions)
     parts.extend(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
     return "; ".join(parts) if parts else "nothing to do"
+
+
+@contextmanager
+def progress_bar(console: Console, *, wanted: bool) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar while actions go out, where somebody looks on; give what it is to be told by."""
+    if not wanted:
+        yield lambda done, of: None  # noqa: ARG005 - nobody looks on
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("texts"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("texts", total=None, visible=False)
+        yield lambda done, of: bar.update(task, completed=done, total=of, visible=True)
 
 
 def told(executed: Executed) -> str:

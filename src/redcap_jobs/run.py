@@ -313,6 +313,7 @@ class Run:
         """Hand the plan to the executor."""
         from redcap_jobs.executor import Executor
         from redcap_jobs.fresh import FreshReads
+        from redcap_jobs.render import progress_bar
 
         sources, source, target = prepared.sources, prepared.source, prepared.target
         desk = sources.desk
@@ -334,7 +335,9 @@ class Run:
             progress=self.progress,
             after_actions=sources.look_again,
         )
-        return executor.execute(prepared.plan, self.job, self.study)
+        with progress_bar(self.terminal.console, wanted=self.terminal.watched) as watched:
+            executor.watched = watched
+            return executor.execute(prepared.plan, self.job, self.study)
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; problems make it partial and exit 1."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from redcap_jobs.errors import RedcapJobsError
+from redcap_jobs.plan import CHANGE_COLUMNS, KEYS
 from redcap_jobs.redcap.records import EventPlace
 
 if TYPE_CHECKING:
@@ -52,6 +53,27 @@ def log_frame(rows: pd.DataFrame, log: MessageLog) -> pd.DataFrame:
     return own.rename(columns=names)[LOG_COLUMNS].reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class LogRows:
+    """Where the log's rows of some texts are, and what REDCap holds there now.
+
+    ``places`` maps a text's key to its row; ``held`` is a rows frame with the log's fields.
+    """
+
+    places: Mapping[str, LogPlace]
+    held: pd.DataFrame
+
+    def changed(self, changes: pd.DataFrame) -> pd.DataFrame:
+        """Leave out of a changes frame what REDCap holds already, and fill in what it holds."""
+        if self.held.empty or changes.empty:
+            return changes
+        fields = [name for name in self.held.columns if name not in (*KEYS, "dag")]
+        cells = self.held.melt(KEYS, fields, "field", "held")
+        both = changes.merge(cells, "left", [*KEYS, "field"])
+        both["old"] = both["held"].fillna("").astype("str")
+        return both.loc[both["new"] != both["old"], CHANGE_COLUMNS].reset_index(drop=True)
+
+
 def place_entries(
     entries: Sequence[Entry],
     study: Study,
@@ -60,7 +82,7 @@ def place_entries(
     roster: pd.DataFrame,
     store: Store,
     project: ProjectKey,
-) -> Mapping[str, LogPlace]:
+) -> LogRows:
     """Give each entry's row of the message log by its key; what REDCap holds is read afresh.
 
     Raises what the client and the state raise. Without ``[message_log]`` there is no place.
@@ -69,23 +91,24 @@ def place_entries(
 
     log = study.message_log
     if log is None or not entries:
-        return {}
+        return LogRows({}, pd.DataFrame(columns=KEYS, dtype="str"))
     records = sorted({entry.record for entry in entries} & set(roster["record"]))
     events = log_events(log, structure)
+    written = [getattr(log.write, name) for name in type(log.write).model_fields]
     rows = client.export_rows(
-        [log.write.message_key[0].field],
+        [reference.field for references in written for reference in references],
         events=events,
         records=records,
         record_id_field=structure.record_id_field,
     )
-    held = log_frame(rows, log)
-    instances = places_for(store, project, entries, held)
+    instances = places_for(store, project, entries, log_frame(rows, log))
     event_of = log_event_of(events, structure, roster)
-    return {
+    places = {
         entry.key: LogPlace(event_of.get(entry.record, ""), instances[entry.key])
         for entry in entries
         if entry.record in event_of or not structure.is_longitudinal
     }
+    return LogRows(places, rows[rows["repeat_instrument"] == log.form])
 
 
 def log_event_of(
