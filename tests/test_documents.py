@@ -247,7 +247,9 @@ def test_env_example_names_exactly_the_variables_the_code_reads() -> None:
         text for path in SOURCES for text in strings(path) if re.fullmatch(r"REDCAP_JOBS_\w+", text)
     }
     assert ours
-    assert sorted(named) == sorted(ours | set(load_bundled_or_file("ismile").redcap.projects))
+    study = load_bundled_or_file("ismile")
+    assert study.sender is not None
+    assert sorted(named) == sorted({*ours, *study.redcap.projects, *study.sender.variables})
 
 
 def test_dependencies_are_those_that_are_imported() -> None:
