@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
 from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
+from redcap_jobs.text_guards import journal_is_whole, texts_per_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ ALLOWANCES = {
     "rows": "let this run change up to N rows, e.g. --allow rows=900",
     "share": "let this run overwrite up to this share of the filled cells, e.g. --allow share=0.5",
     "records": "accept an export of only N records, e.g. --allow records=120",
+    "texts": "let this run send up to N texts, e.g. --allow texts=900",
     "adopt": "take over values this state did not write, e.g. --allow adopt=vt_state,vt_target",
 }
 SMALLEST_SHARE_COUNTED = 100
@@ -120,7 +122,12 @@ def parse_allowances(pairs: Sequence[str]) -> dict[str, str]:
             ways = "; ".join(ALLOWANCES.values())
             raise UsageError(f"--allow {pair}: not a known allowance; {ways}")
         allow[name] = value
-    for name, form in (("rows", r"\d+"), ("records", r"\d+"), ("share", r"0?\.\d+|0|1|1\.0+")):
+    for name, form in (
+        ("rows", r"\d+"),
+        ("records", r"\d+"),
+        ("texts", r"\d+"),
+        ("share", r"0?\.\d+|0|1|1\.0+"),
+    ):
         if name in allow and not re.fullmatch(form, allow[name]):
             what = "a share between 0 and 1" if name == "share" else "a whole number"
             raise UsageError(f"--allow {name}={allow[name]}: {what} is expected")
@@ -341,6 +348,8 @@ GUARDS: tuple[Guard, ...] = (
     blocked_records_are_left_out,
     first_contact,
     blast_radius,
+    journal_is_whole,
+    texts_per_run,
 )
 
 

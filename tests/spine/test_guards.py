@@ -38,6 +38,8 @@ from redcap_jobs.plan import (
 from redcap_jobs.redcap.project import Event, Project, ProjectInfo, parse_fields
 from redcap_jobs.study.config import ProjectIdentity
 from redcap_jobs.study.loading import load_study
+from redcap_jobs.study.texts_config import Messages
+from redcap_jobs.text_guards import texts_per_run
 
 STUDY = """
 format = 1
@@ -352,3 +354,24 @@ def test_all_refusals_are_told_at_once(context: GuardContext) -> None:
     with pytest.raises(GuardRefused, match=r"--allow a=1(.|\n)*--allow b=2") as refused:
         guard(plan(), context, [first, second])
     assert refused.value.guard == "first, second"
+
+
+@pytest.mark.parametrize(
+    ("count", "allow", "refused"),
+    [(2, {}, False), (3, {}, True), (3, {"texts": "3"}, False), (4, {"texts": "3"}, True)],
+)
+def test_too_many_texts_are_refused(
+    context: GuardContext, count: int, allow: dict[str, str], refused: bool
+) -> None:
+    """Two are allowed by the study file; other actions do not count as texts."""
+    messages = Messages(hours="09:00-20:00", per_run=2)
+    judged = replace(
+        context, study=context.study.model_copy(update={"messages": messages}), allow=allow
+    )
+    texts = tuple(Action(f"k{number}", "1", "text") for number in range(count))
+    wanted = replace(plan(), actions=(*texts, Action("m", "1", "mail")))
+    if refused:
+        with pytest.raises(GuardRefused, match=f"--allow texts={count}"):
+            texts_per_run(wanted, judged)
+    else:
+        assert texts_per_run(wanted, judged) is wanted
