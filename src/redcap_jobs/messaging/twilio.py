@@ -295,8 +295,8 @@ def explained(error: Exception) -> RedcapJobsError:
     code = getattr(error, "code", None)
     if status in (401, 403):
         return CredentialsError(
-            f"Twilio refused the credentials (HTTP {status}, code {code or 'none'}); correct the "
-            "variables that [sender] names"
+            f"Twilio refused the credentials (HTTP {status}, code {code or 'none'}): they are wrong, "
+            "or the account is suspended. Correct the variables that [sender] names, or ask Twilio"
         )
     if status == 404:
         return NotFound(f"Twilio knows nothing of that name (code {code or 'none'})")

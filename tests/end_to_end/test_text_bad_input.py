@@ -1,0 +1,101 @@
+"""Bad days of texting: a clear message, the right exit code, nobody texted who should not be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from test_text_promises import make_due, only
+from texting import Texting, texting
+
+from redcap_jobs.errors import CredentialsError, ExitCode, StudyFileError
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Texting]:
+    with texting(tmp_path, participants=20, seed=5) as made:
+        only(made, make_due(made, 6))
+        yield made
+
+
+def test_two_participants_with_one_phone_take_turns(study: Texting) -> None:
+    """One text a day to a phone, whatever the record; the other's goes out the next day."""
+    baseline = {"redcap_event_name": "baseline_arm_1", "part_mobile_number": "(617) 555-0110"}
+    study.home.enter(3041, *({"record_id": f"T{number}", **baseline} for number in (1001, 1002)))
+    run = study.run()
+    assert Counter(text.to for text in study.accepted).most_common(1) == [("+16175550110", 1)]
+    assert any("waits its turn" in reason for reason in run.skip_reasons)
+    study.clock.pass_by(timedelta(days=1))
+    study.run()
+    assert Counter(text.to for text in study.accepted)["+16175550110"] == 2
+
+
+@pytest.mark.parametrize("status", ["suspended", "out-of-funds"])
+def test_an_account_that_cannot_send_ends_the_run_and_loses_nobody(
+    study: Texting, status: str
+) -> None:
+    """Nothing goes out; once the account is mended everybody who is due gets the one text."""
+    study.home.sandbox.twilio.set_status(status)
+    run = study.run()
+    assert run.exit_code != ExitCode.DONE
+    assert "ccount" in run.message + " ".join(run.problems)
+    assert study.accepted == []
+    study.home.sandbox.twilio.set_status("active")
+    study.run()
+    due = {text.to for text in study.accepted}
+    assert len(due) == len(study.accepted) >= 5
+
+
+def test_a_wrong_auth_token_is_told_before_anything_is_sent(study: Texting) -> None:
+    """Exit 3, and the message names the variables, not what they hold."""
+    study.home.write(**{**study.home.sandbox.variables, "TWILIO_AUTH_TOKEN": "f" * 32})
+    run = study.run()
+    assert run.exit_code == ExitCode.SETUP
+    assert "[sender]" in run.message
+    assert "f" * 32 not in run.message
+    assert study.accepted == []
+
+
+def test_a_missing_variable_is_named(study: Texting) -> None:
+    """Exit 3 with the name that is not set."""
+    study.home.write(**{**study.home.sandbox.variables, "TWILIO_NUMBER": None})
+    run = study.run()
+    assert run.exit_code == CredentialsError.exit_code
+    assert "TWILIO_NUMBER" in run.message
+
+
+def test_an_unverified_campaign_is_shown_and_texts_nobody_twice(study: Texting) -> None:
+    """30034 comes later, as undelivered: told by poll-messages, in REDCap's log, not repeated."""
+    study.home.sandbox.twilio.campaign_verified = False
+    study.run()
+    study.clock.pass_by(timedelta(minutes=20))
+    study.run("poll-messages")
+    errors = {row.get("sms_error", "")[:5] for row in study.log_rows()}
+    assert errors == {"30034"}
+    before = len(study.accepted)
+    study.run()
+    assert len(study.accepted) == before
+
+
+def test_a_template_with_a_typo_is_told_with_the_nearest_name(study: Texting) -> None:
+    """The study file is refused before anything is read or sent."""
+    study.home.edit_study("Hi {{ first_name }}, it is time", "Hi {{ frist_name }}, it is time")
+    with pytest.raises(StudyFileError, match="first_name"):
+        study.run()
+    assert study.accepted == []
+
+
+def test_without_a_sender_the_job_says_what_to_add(study: Texting) -> None:
+    """A study that does not text yet gets one line and exit 3."""
+    text = study.home.study.read_text(encoding="utf-8")
+    start, end = text.index("[sender]"), text.index("[messages]")
+    study.home.study.write_text(text[:start] + text[end:], encoding="utf-8")
+    try:
+        said = study.run().message
+    except StudyFileError as error:
+        said = str(error)
+    assert "[sender]" in said
+    assert study.accepted == []
