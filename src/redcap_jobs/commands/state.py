@@ -152,6 +152,49 @@ def info(env_file: Path | None, output: str) -> None:
         click.echo(f"{name:<{width}}  {value}")
 
 
+@command.command("adopt", epilog=EXIT_CODES)
+@click.argument("study")
+@click.option(
+    "--token",
+    required=True,
+    metavar="NAME",
+    help="NAME of the variable that holds the token of the project whose log is read.",
+)
+@ENV_FILE
+@click.option("--dry-run", is_flag=True, help="Say what would be taken over and change nothing.")
+def adopt_texts(study: str, token: str, env_file: Path | None, dry_run: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Make the journal of STUDY anew from REDCap's message log, after the state was lost.
+
+    Every text that the log holds and the journal does not is entered as sent, so that it is never
+    sent again; what the journal knows stays as it is. REDCap is only read. A backup that can be
+    restored is better: what the log did not hold yet, and who replied STOP, is not found here.
+
+    \b
+    Example:
+      redcap-jobs state adopt study.toml --token REDCAP_API_ISMILE_PROD --env-file .env --dry-run
+    """  # noqa: D301 - click reads the backspace
+    from redcap_jobs.adopt import adopt
+    from redcap_jobs.errors import ExitCode
+    from redcap_jobs.open_study import open_study
+    from redcap_jobs.study.live import open_client
+
+    with open_study(study, env_file) as opened:
+        opened.project(token)
+        store, loaded = opened.store, opened.study
+        with open_client(loaded.redcap.url, token, opened.credentials, store.clock) as client:
+            found = adopt(opened, token, client, dry=dry_run)
+    would = "would be " if dry_run else ""
+    click.echo(f"{len(found.texts)} texts {would}taken over, {found.known} were known")
+    if found.unknown:
+        click.echo(f"{found.unknown} of them nobody knows about: redcap-jobs messages {study}")
+    if found.elsewhere:
+        click.echo(f"{found.elsewhere} rows hold keys of another project and were left out")
+    for record, instance in found.unreadable:
+        click.echo(f"record {record}, instance {instance}: its key is none; correct it", err=True)
+    if found.unreadable:
+        raise click.exceptions.Exit(int(ExitCode.PARTLY_FAILED))
+
+
 def credentials_of(env_file: Path | None, *, may_be_new: bool = False) -> Credentials:
     """Return the credentials; a file that does not exist yet counts as empty if it may be new."""
     from redcap_jobs.study.credentials import load_credentials

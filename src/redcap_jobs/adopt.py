@@ -1,0 +1,128 @@
+"""``state adopt``: a journal that was lost is made again from REDCap's own message log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from redcap_jobs.errors import ExitCode, Finding, StudyFileError
+from redcap_jobs.plan import ReadRows
+
+if TYPE_CHECKING:
+    from redcap_jobs.messaging.logged_texts import LoggedText, LoggedTexts
+    from redcap_jobs.open_study import OpenStudy
+    from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.study.texts_config import MessageLog, Sender
+
+JOB = "state adopt"
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was taken over (or would be), and what the log holds besides."""
+
+    texts: tuple[LoggedText, ...]
+    known: int
+    elsewhere: int
+    unreadable: tuple[tuple[str, str], ...]
+
+    @property
+    def unknown(self) -> int:
+        """How many of the texts nobody knows about: they are for a person to settle."""
+        return sum(text.state == "unknown" for text in self.texts)
+
+
+def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> Adopted:
+    """Read the message log of the project behind ``token``, and enter what the journal lacks.
+
+    The state's fingerprint key is checked first: a state under another key recognises no phone.
+
+    Raises:
+        StudyFileError: The study file names no ``[sender]`` or no ``[message_log]``.
+        GuardRefused: The token opens another project than the study file declares.
+
+    Raises also what the client and the state raise.
+
+    """
+    from redcap_jobs.messaging.twilio import Account
+    from redcap_jobs.state.adoption import adopt_texts, lacking
+    from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter, check_key
+
+    project = opened.project(token)
+    sender, log = required(opened)
+    key = Fingerprinter(opened.credentials.get(KEY_VARIABLE))
+    check_key(opened.store, key)
+    hashed = key.one(Account.of(sender, opened.credentials).sender, "sender")
+    found = read_log(opened, token, client, log, project)
+    if dry:
+        texts = lacking(opened.store, project, found.texts)
+    else:
+        with recorded(opened, token, project) as run:
+            texts = adopt_texts(
+                opened.store, project, found.texts, sender=hashed, job=JOB, run_id=run.id
+            )
+            run.counts = {"texts_adopted": len(texts)}
+    known = len(found.texts) - len(texts)
+    return Adopted(tuple(texts), known, found.elsewhere, found.unreadable)
+
+
+def required(opened: OpenStudy) -> tuple[Sender, MessageLog]:
+    """Return what the study file must name; raise StudyFileError for what it does not."""
+    study = opened.study
+    findings = [
+        Finding(f"{study.path}: [{name}]", "is missing, so there is no log to read", "add it")
+        for name, table in (("sender", study.sender), ("message_log", study.message_log))
+        if table is None
+    ]
+    if study.sender is None or study.message_log is None:
+        raise StudyFileError(findings)
+    return study.sender, study.message_log
+
+
+def read_log(
+    opened: OpenStudy, token: str, client: RedcapClient, log: MessageLog, project: ProjectKey
+) -> LoggedTexts:
+    """Read REDCap's message log, once the server has said which project the token opens."""
+    from redcap_jobs.messaging.log_rows import log_events
+    from redcap_jobs.messaging.logged_texts import log_fields, logged_texts
+    from redcap_jobs.reading import export, open_side
+
+    side = open_side(opened.study, token, client, target=True, writes=False)
+    read = ReadRows("target", log_fields(log), log_events(log, side.project))
+    rows = export(side, [read], ())
+    return logged_texts(rows, log, str(project), opened.study.study.time_zone)
+
+
+@dataclass
+class RunKept:
+    """A run of its own: its id, and the counts that its record is to hold."""
+
+    id: str
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@contextmanager
+def recorded(opened: OpenStudy, token: str, project: ProjectKey) -> Iterator[RunKept]:
+    """Keep a run record of an adoption, so that ``runs`` tells who made the journal anew."""
+    from redcap_jobs.state.runs import RunEnd, RunStart, finish_run, start_run
+
+    study, store = opened.study, opened.store
+    start = RunStart(
+        study=study.study.id,
+        job=JOB,
+        project=project,
+        export_token=token,
+        import_token=token,
+        as_of=store.clock.now(),
+        study_file_hash=study.sha256,
+    )
+    run = RunKept(start_run(store, start))
+    end = RunEnd("failed", ExitCode.PARTLY_FAILED, "stopped before its end")
+    try:
+        yield run
+        end = RunEnd("done", ExitCode.DONE, counts=run.counts)
+    finally:
+        finish_run(store, run.id, end)

@@ -1,0 +1,87 @@
+"""Texts that another memory holds, taken into the journal: those it lacks, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from redcap_jobs.state.process import this_process
+from redcap_jobs.state.schema import journal
+
+if TYPE_CHECKING:
+    from redcap_jobs.messaging.logged_texts import LoggedText
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import Store
+
+NOTE = "taken over from REDCap's message log"
+
+
+def lacking(store: Store, project: ProjectKey, texts: Iterable[LoggedText]) -> list[LoggedText]:
+    """Return the texts whose key the journal does not know."""
+    query = select(journal.c.key).where(journal.c.project == str(project))
+    with store.read() as connection:
+        known = set(connection.execute(query).scalars())
+    return [text for text in texts if str(text.key) not in known]
+
+
+def adopt_texts(
+    store: Store,
+    project: ProjectKey,
+    texts: Iterable[LoggedText],
+    *,
+    sender: str,
+    job: str,
+    run_id: str,
+) -> list[LoggedText]:
+    """Enter the texts whose key the journal does not know; return them. One transaction.
+
+    A text without a time counts as posted now, so that no reminder follows at once. What has no
+    SID, or one that stands in the journal already, has no sender either: nothing looks it up.
+    """
+    now, holder = store.clock.now(), this_process()
+    adopted = []
+    with store.write() as connection:
+        known = set(connection.execute(select(journal.c.key)).scalars())
+        owned = set(
+            connection.execute(
+                select(journal.c.reference).where(journal.c.reference.is_not(None))
+            ).scalars()
+        )
+        for text in texts:
+            if str(text.key) in known:
+                continue
+            sid = text.sid if text.sid not in owned else ""
+            owned.add(sid)
+            at = text.at or now
+            connection.execute(
+                insert(journal).values(
+                    key=str(text.key),
+                    attempt=1,
+                    kind="text",
+                    project=str(project),
+                    job=job,
+                    record=text.key.record,
+                    message=text.key.message,
+                    occurrence=text.key.occurrence,
+                    sender=sender if sid or text.state == "unknown" else None,
+                    state=text.state,
+                    run_id=run_id,
+                    holder_host=holder.host,
+                    holder_pid=holder.pid,
+                    holder_start=holder.start,
+                    claimed_at=at,
+                    posting_at=at,
+                    counted_at=at,
+                    reference=sid or None,
+                    code=text.code,
+                    status=text.status,
+                    note=NOTE,
+                    version=2 if text.renamed else 1,
+                    written_back_version=1,
+                    log_instance=text.instance,
+                )
+            )
+            adopted.append(text)
+    return adopted

@@ -1,0 +1,141 @@
+"""A lost state is made again from REDCap's message log, and nobody is texted twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from study_home import DEV, PROD, Done
+from texting import Texting, texting
+
+from redcap_jobs.clock import SystemClock
+from redcap_jobs.errors import ExitCode
+from redcap_jobs.state.journal_evidence import entries_of_record
+from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.state.store import Store
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Texting]:
+    with texting(tmp_path, participants=120) as made:
+        yield made
+
+
+def lose_the_state(study: Texting) -> None:
+    """Put a new, empty state where the old one was."""
+    for end in ("", "-wal", "-shm"):
+        (study.home.folder / f"state.db{end}").unlink(missing_ok=True)
+    Store.create(study.home.state_url, clock=SystemClock()).close()
+
+
+def adopt(study: Texting, *more: str, token: str = PROD) -> Done:
+    home = study.home
+    return home.call(
+        *("state", "adopt", home.study, "--token", token, "--env-file", home.env_file, *more)
+    )
+
+
+def test_after_adoption_the_jobs_go_on_and_text_nobody_again(study: Texting) -> None:
+    """The journal knows each text with its SID and status; only those due since are texted."""
+    study.run()
+    study.clock.pass_by(timedelta(minutes=30))
+    study.run("poll-messages")
+    first = Counter(text.to for text in study.accepted)
+    rows = {row["sms_sid"]: row for row in study.log_rows()}
+    lose_the_state(study)
+    done = adopt(study)
+    assert (done.code, done.err) == (0, "")
+    assert f"{len(rows)} texts taken over, 0 were known" in done.out
+    study.run()
+    assert Counter(text.to for text in study.accepted) == first
+    assert {row["sms_sid"]: row for row in study.log_rows()} == rows
+    project = ProjectKey(study.home.sandbox.url, 3041, "production")
+    with Store.open(study.home.state_url) as store:
+        for row in rows.values():
+            (entry,) = entries_of_record(store, project, row["record"])
+            assert (entry.reference, entry.status) == (row["sms_sid"], row["sms_status"])
+            assert (entry.key, str(entry.log_instance)) == (row["sms_key"], row["instance"])
+
+
+def test_a_dry_run_says_so_and_changes_nothing(study: Texting) -> None:
+    """--dry-run tells how many there are; the guard still refuses afterwards."""
+    study.run()
+    sent = len(study.accepted)
+    lose_the_state(study)
+    done = adopt(study, "--dry-run")
+    assert f"{sent} texts would be taken over" in done.out
+    assert study.run().exit_code == ExitCode.REFUSED
+
+
+def test_a_second_adoption_changes_nothing(study: Texting) -> None:
+    """What the journal knows stays as it is."""
+    study.run()
+    done = adopt(study)
+    assert f"0 texts taken over, {len(study.accepted)} were known" in done.out
+    lose_the_state(study)
+    adopt(study)
+    assert "0 texts taken over" in adopt(study).out
+
+
+def enter_log_row(study: Texting, pid: int, instance: str, key: str) -> str:
+    """Enter a row into the message log of the first record that has a text; return the record."""
+    records = study.home.sandbox.project(3041).store.current.records
+    record, event = next(
+        (name, place.event)
+        for name, each in records.items()
+        for place in each.rows
+        if place.instrument == "message_log"
+    )
+    row = {
+        "record_id": record,
+        "redcap_event_name": event,
+        "redcap_repeat_instrument": "message_log",
+        "redcap_repeat_instance": instance,
+        "sms_key": key,
+    }
+    study.home.enter(pid, row)
+    return record
+
+
+def test_a_row_without_a_key_of_ours_is_told_and_the_rest_taken_over(study: Texting) -> None:
+    """Somebody typed into the log: exit 1 with record and instance, never the value."""
+    study.run()
+    record = enter_log_row(study, 3041, "7", "typed by hand")
+    lose_the_state(study)
+    done = adopt(study)
+    assert done.code == ExitCode.PARTLY_FAILED
+    assert f"record {record}, instance 7" in done.err
+    assert "typed by hand" not in done.out + done.err
+    assert f"{len(study.accepted)} texts taken over" in done.out
+
+
+def test_a_copy_brings_the_log_of_another_project(study: Texting) -> None:
+    """Keys of production in a development copy are counted and left out."""
+    study.run()
+    enter_log_row(study, 3042, "1", study.log_rows()[0]["sms_key"])
+    done = adopt(study, token=DEV)
+    assert done.code == 0
+    assert "0 texts taken over" in done.out
+    assert "1 rows hold keys of another project" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--token", "REDCAP_API_NONE"), 2, "declares no such project"),
+        (("--token", "0123456789ABCDEF0123456789ABCDEF"), 2, "regenerated"),
+        ((), 2, "Missing option '--token'"),
+    ],
+)
+def test_a_wrong_token_is_one_clear_line(
+    study: Texting, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    """Nothing is asked of any server for a token that names no project of the study."""
+    home = study.home
+    done = home.call("state", "adopt", home.study, "--env-file", home.env_file, *arguments)
+    assert done.code == code
+    assert words in done.err
+    assert not home.sandbox.requests
