@@ -101,6 +101,18 @@ def decision_scope(study: Study, job: Job, request: RunRequest) -> str:
     return job.name if source == target else f"{job.name} from project {source}"
 
 
+def rows_made(plan: Plan, executed: Executed, roster: pd.DataFrame) -> int:
+    """Count the rows (record and event) that a run's own imports have made.
+
+    The next run must read them, too: a server that loses them is noticed by that.
+    """
+    filled = plan.changes[plan.changes["new"] != ""]
+    refused = {problem.record for problem in executed.problems}
+    written = zip(filled["record"], filled["event"], strict=True)
+    there = set(zip(roster["record"], roster["event"], strict=True))
+    return len({place for place in written if place[0] not in refused} - there)
+
+
 class Run:
     """The steps of one run over one open state."""
 
@@ -354,6 +366,8 @@ class Run:
         message = f"planned: {summary(plan)}" if state == "dry" else "nothing was written"
         if executed:
             counts |= {"cells_written": executed.cells, "records_written": executed.records}
+            if prepared.source is prepared.target:
+                counts["rows_read"] += rows_made(plan, executed, prepared.target.roster)
             counts |= {f"actions {how}": number for how, number in executed.actions.items()}
             message = told(executed)
         if problems:

@@ -242,3 +242,20 @@ def test_the_development_copy_is_filled_from_productions_export(home: Home) -> N
     assert "it does not exist in the project to be written" in shown
     assert home.call(*arguments).code == 1
     assert home.calls()["record import"] == 0
+
+
+def test_rows_that_a_run_made_must_be_read_by_the_next(home: Home) -> None:
+    """A server that loses, every time alike, just the rows the first run made is noticed."""
+    store = home.sandbox.project(3042).store
+    before = {name: set(record.rows) for name, record in store.current.records.items()}
+    assert home.job(*AS_OF).code == 1
+    kept = {
+        name: replace(
+            record, rows={key: row for key, row in record.rows.items() if key in before[name]}
+        )
+        for name, record in store.current.records.items()
+    }
+    store.current = Snapshot(kept)
+    again = home.job(*AS_OF)
+    assert again.code == 4, again.err
+    assert "the server may have left rows out" in again.err.lower()

@@ -23,6 +23,14 @@ TOKEN = "0123456789ABCDEF0123456789abcdef"
         ("call (617) 555-0123 or 617-555-0199", "call [phone] or [phone]"),
         ("1 617 555 0123", "[phone]"),
         ("mail parent.one@example.org now", "mail [e-mail] now"),
+        (
+            "https://r.example.edu/surveys/?s=8KFXTN9RRE4A!",
+            "https://r.example.edu/surveys/?s=[link]",
+        ),
+        (
+            "open https://r.example.edu/surveys/?sq=a1B2&x=1 now",
+            "open https://r.example.edu/surveys/?sq=[link]&x=1 now",
+        ),
         ("postgresql+psycopg://jobs:hidden1@db/x", "postgresql+psycopg://[credentials]@db/x"),
     ],
 )

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from redcap_jobs.clock import SystemClock
-from redcap_jobs.errors import StateError
+from redcap_jobs.errors import StateUnusable
 from redcap_jobs.redcap.budget import WINDOW_SECONDS, RequestBudget
 
 
@@ -131,7 +131,7 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     """Somebody else's link must not make us write elsewhere."""
     mine = budget(tmp_path, HandClock())
     os.symlink(tmp_path / "elsewhere", mine.path)  # noqa: PTH211 - reads the same
-    with pytest.raises(StateError, match="request count"):
+    with pytest.raises(StateUnusable, match="request count"):
         mine.take()
     assert not (tmp_path / "elsewhere").exists()
 
@@ -139,7 +139,7 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """Without the count nothing keeps the ban away: the run ends, and says which folder."""
     (tmp_path / "requests").write_text("a file")
-    with pytest.raises(StateError, match=str(tmp_path)):
+    with pytest.raises(StateUnusable, match=str(tmp_path)):
         budget(tmp_path / "requests", HandClock()).take()
 
 

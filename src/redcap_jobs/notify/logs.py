@@ -18,10 +18,15 @@ PHONE = re.compile(
     r"|(?<![\d-])(?:1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\d-])"  # North American
 )
 URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")
+SURVEY_LINK = re.compile(r"(?<=[?&])(sq?|hash|__return)=[^\s&#\"'<>]+")
+"""Whoever holds the code of a survey link answers in the participant's name."""
 
 
 class Redactor:
-    """Take tokens, phones, e-mail addresses and the secrets it was told of out of a text."""
+    """Take tokens, phones, e-mail addresses and the secrets it was told of out of a text.
+
+    Of a survey link the code is taken out: the rest says which server it is of.
+    """
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
@@ -35,6 +40,7 @@ class Redactor:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "[secret]")
         text = URL_CREDENTIALS.sub("[credentials]", text)
+        text = SURVEY_LINK.sub(r"\1=[link]", text)
         text = TOKEN.sub("[token]", text)
         text = EMAIL.sub("[e-mail]", text)
         return PHONE.sub("[phone]", text)

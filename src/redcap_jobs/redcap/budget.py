@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from redcap_jobs.clock import Clock
-from redcap_jobs.errors import StateError
+from redcap_jobs.errors import StateUnusable
 
 WINDOW_SECONDS = 60.0
 PER_MINUTE = 300
@@ -68,13 +68,13 @@ class RequestBudget:
     def take(self) -> None:
         """Wait until a request may go out, and count it.
 
-        Raises StateError if the file cannot be written: without it nothing keeps the ban away.
+        Raises StateUnusable if the file cannot be written: without it nothing keeps the ban away.
         """
         try:
             while (pause := self._try()) > 0:
                 self.clock.sleep(timedelta(seconds=pause))
         except OSError as error:
-            raise StateError(
+            raise StateUnusable(
                 f"the request count cannot be kept in {self.path}: {error.strerror}; "
                 "make the folder writable for this account"
             ) from error
