@@ -8,7 +8,7 @@ before (``formerly``) and an event's older name count as the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -68,7 +68,11 @@ class History:
 
 
 def history(messages: pd.DataFrame, logged: pd.Series, project: str) -> History:
-    """Give the history out of a messages frame and the keys that REDCap's log holds."""
+    """Give the history out of a messages frame and the keys that REDCap's log holds.
+
+    ``logged`` is indexed by the record in which a row of the log stands. A record that was renamed
+    in REDCap keeps its rows and they their keys, so a text counts for both names.
+    """
     last: dict[str, Sent] = {}
     for row in messages.sort_values("attempt", key=lambda each: each.astype("int64")).to_dict(
         "records"
@@ -84,10 +88,11 @@ def history(messages: pd.DataFrame, logged: pd.Series, project: str) -> History:
             datetime.fromisoformat(one["at"]) if one["at"] else None,
             one["phone_hash"],
         )
-    for text in logged.unique():
+    for record, text in logged.items():
         key = key_of(text, project)
-        if key is not None and text not in last:
-            last[text] = Sent(key, 1, LOGGED, "", "", not_sent=False, at=None, phone_hash="")
+        for each in () if key is None else (key, replace(key, record=str(record))):
+            only_logged = Sent(each, 1, LOGGED, "", "", not_sent=False, at=None, phone_hash="")
+            last.setdefault(str(each), only_logged)
     by_subject: dict[tuple[str, str], list[Sent]] = {}
     for sent in last.values():
         by_subject.setdefault((sent.key.record, sent.key.message), []).append(sent)

@@ -36,10 +36,10 @@ def log_rows(study: Study, inputs: Inputs) -> ReadRows | None:
 
 
 def logged_keys(study: Study, inputs: Inputs) -> pd.Series:
-    """Give the keys that REDCap's message log holds, ``str``."""
+    """Give the keys that REDCap's message log holds, ``str``, indexed by the row's record."""
     read = log_rows(study, inputs)
     rows = inputs.tables.get(read) if read is not None else None
     if rows is None or study.message_log is None:
         return pd.Series([], dtype="str")
-    held = log_frame(rows, study.message_log)["key"]
+    held = log_frame(rows, study.message_log).set_index("record")["key"]
     return held[held != ""]
