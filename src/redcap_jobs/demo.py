@@ -97,14 +97,15 @@ def sandbox(participants: int, seed: int) -> Iterator[Sandbox]:
     try:
         from redcap_jobs.sandbox.ismile import ismile_projects
         from redcap_jobs.sandbox.server import Sandbox
-        from redcap_jobs.sandbox.twilio_account import made_up_account
+        from redcap_jobs.sandbox.twilio_account import Pace, made_up_account
     except ImportError as error:
         raise SetupError(
             f"the demo needs the sandbox extra ({error.name} is missing); "
             "type: pip install 'redcap-jobs[sandbox]'"
         ) from error
     projects = ismile_projects(participants=participants, seed=seed)
-    with Sandbox(projects=projects, twilio=made_up_account()) as server:
+    account = made_up_account(Pace(segments_per_second=10, sending=0.1, receipt=0.5))
+    with Sandbox(projects=projects, twilio=account) as server:
         yield server
 
 

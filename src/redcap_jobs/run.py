@@ -238,7 +238,7 @@ class Run:
         inputs = sources.gather(source, target, self.request.records)
         before = runs.last_good_run(self.store, self.project, self.job.name, export_name)
         plan = self.job.plan(self.study, inputs, self.request.as_of or made_at)
-        plan = replace(plan, problems=(*plan.problems, *problems))
+        plan = replace(plan, problems=(*problems, *plan.problems))
         context = GuardContext(
             study=self.study,
             inputs=inputs,

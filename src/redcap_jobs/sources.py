@@ -118,8 +118,6 @@ class Sources:
         return self.desk.watch.look().problems if keep else []
 
     def look_again(self) -> None:
-        """Learn what became of the texts of this run, as far as it is known by now."""
-        from redcap_jobs.messaging.watch import Seen
-
+        """Learn what became of the texts of this run, as far as it is known within a minute."""
         if self.desk is not None:
-            self.desk.watch.look_up(Seen())
+            self.desk.watch.follow()

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from redcap_jobs.couriers import NothingMore, Verdict
+from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import Action, Posted, Stands, Text, Withhold
 from redcap_jobs.state.journal_entry import Cap, Intent
-from redcap_jobs.state.stops import hindrance
+from redcap_jobs.state.stops import Stop, hindrance, say
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
@@ -67,7 +68,10 @@ class TextCourier:
         self._verified = False
 
     def intent(self, action: Action) -> tuple[Intent, Sequence[Cap]]:
-        """Return what the journal is to claim, and the caps of phone, run and day."""
+        """Return what the journal is to claim, and the caps of phone and day.
+
+        How many a run may send is judged by a guard, before the first of them.
+        """
         text = as_text(action)
         intent = Intent(
             key=text.key,
@@ -84,7 +88,6 @@ class TextCourier:
         )
         now = self._clock.now()
         caps = [
-            Cap("texts per run", self._messages.per_run, ("run_id",)),
             Cap(
                 "texts per day",
                 self._messages.per_day,
@@ -156,12 +159,17 @@ class TextCourier:
         return ends - now - MARGIN
 
     def post(self, action: Action) -> Posted:
-        """Post it, once."""
+        """Post it, once; a phone that Twilio names as opted out is stopped for good."""
         text = as_text(action)
         if self._slot is None:
             raise RuntimeError("a text is posted in its turn only")
         self._slot.posting()
-        return self._client.send(text.to, text.body, self.validity(text, self._clock.now()))
+        posted = self._client.send(text.to, text.body, self.validity(text, self._clock.now()))
+        if posted.state == "rejected" and reaction(posted.code).kind == "opted_out":
+            reason = f"Twilio's code {posted.code}"
+            stop = Stop("phone", self._keyed(text.to, "phone"), "stopped", "twilio", reason)
+            say(self._store, self._study.study.id, stop)
+        return posted
 
 
 def as_text(action: Action) -> Text:

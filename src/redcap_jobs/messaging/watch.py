@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 CORRECTED_FOR = timedelta(days=3)
 """So long a final word may be corrected, and a refused request stand in the list as failed."""
+PAUSES = tuple(timedelta(seconds=each) for each in (3, 6, 12, 24))
+"""Between the looks at the end of a run: under a minute together."""
+YOUNG = timedelta(minutes=10)
 FETCHED_AT_ONCE = 20
 """So many messages that the list lacks are looked up one by one in a look; the rest next time."""
 FIRST_REPLIES = timedelta(days=7)
@@ -80,6 +83,32 @@ class Watch:
         self.read_replies(seen)
         self.look_up(seen)
         return seen
+
+    def follow(self) -> Seen:
+        """Look a few times with growing pauses, as long as a text of the last minutes is open.
+
+        What is not settled by then is the next run's: nobody waits for a phone that is off.
+        """
+        seen = Seen()
+        self.look_up(seen)
+        for pause in PAUSES:
+            if not self.something_is_young():
+                break
+            self._clock.sleep(pause)
+            seen = Seen()
+            self.look_up(seen)
+        return seen
+
+    def something_is_young(self) -> bool:
+        """Tell whether a text that was posted in the last minutes is open still."""
+        from redcap_jobs.state.messages import is_unsettled, to_look_up
+
+        now = self._clock.now()
+        entries = to_look_up(self._store, self._client.sender_hash, now)
+        return any(
+            entry.state == "sent" and is_unsettled(entry) and now - entry.last_sign < YOUNG
+            for entry in entries
+        )
 
     def look_up(self, seen: Seen) -> None:
         """Bring every text that is not settled up to date."""
