@@ -105,19 +105,18 @@ def reasons(study: Study, inputs: Inputs, view: ParticipantView) -> pd.Series:
 
 
 def left(off: OffStudy, view: ParticipantView) -> pd.Series:
-    """Say who has left by one table: a date even in the future stops texts, a flag alone, too."""
-    gone = pd.Series(data=True, index=view.index)
+    """Say who has left by one table: a date, even in the future, stops texts; so does a flag alone.
+
+    A missing-data code in place of either stops, too. Once ``until`` has come it says nothing.
+    """
+    gone = pd.Series(data=False, index=view.index)
     if off.when is not None:
-        gone = view.stops(off.when.expression)
-    elif off.from_:
-        gone = view.first(off.from_) != ""
-        for reference in off.from_:
-            gone |= view.coded_missing(reference)
+        gone |= view.stops(off.when.expression)
+    for reference in off.from_:
+        gone |= (view.values(reference) != "") | view.coded_missing(reference)
     if off.until:
         back, bad = parse_dates(view.first(off.until))
         gone &= ~((back <= view.today) & ~bad)
-    elif off.when is not None and off.from_:
-        gone |= view.first(off.from_) != ""
     return gone
 
 
@@ -138,7 +137,7 @@ def placeholders(study: Study, view: ParticipantView) -> Iterator[tuple[str, pd.
 def zones(study: Study, people: People, view: ParticipantView) -> pd.Series:
     """Give each participant's time zone: their own field's, the site's, the study's."""
     known = {name: site.time_zone or study.study.time_zone for name, site in study.sites.items()}
-    of_site = people.sites.map(known).fillna(study.study.time_zone).astype("str")
+    of_site = people.sites.map(lambda name: known.get(name, study.study.time_zone)).astype("str")
     own = texts_of(view, study.participants.time_zone)
     return own.where(own.map(is_zone), of_site)
 
