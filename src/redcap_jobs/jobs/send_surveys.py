@@ -14,10 +14,8 @@ import pandas as pd
 
 from redcap_jobs.jobs.message_log import log_changes
 from redcap_jobs.jobs.opt_outs import opt_out_changes, output_fields, outputs_read
-from redcap_jobs.jobs.participants import people
 from redcap_jobs.jobs.survey_judged import QUIET, Everything, Judged, judge
 from redcap_jobs.jobs.survey_reads import log_rows, source_rows
-from redcap_jobs.jobs.survey_recipients import recipients
 from redcap_jobs.jobs.survey_texts import link_reads, text_of, written
 from redcap_jobs.plan import (
     DECISION_COLUMNS,
@@ -65,12 +63,10 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     """Give the texts to be sent at the aware instant ``as_of``, and why the others get none."""
     everything = judge(study, inputs, as_of)
     texts = written(study, inputs, everything.judged, everything.history, as_of)
-    persons = people(study, inputs, inputs.tables[source_rows(study, inputs)], as_of)
-    known = recipients(study, inputs, persons)
     return Plan(
         job=NAME,
         as_of=as_of,
-        changes=opt_out_changes(study, inputs, known, persons.arms),
+        changes=opt_out_changes(study, inputs, everything.known, everything.arms),
         decisions=decisions(everything.judged),
         owned=output_fields(study),
         shared=output_fields(study),

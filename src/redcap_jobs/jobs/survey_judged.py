@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -78,9 +78,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Everything:
-    """What was judged, in the order in which texts go out, and what was found on the way."""
+    """What was judged, in the order in which texts go out, and what was found on the way.
+
+    ``known`` are the recipients by record, ``arms`` their arm numbers (Int64).
+    """
 
     judged: tuple[Judged, ...]
+    known: Mapping[str, Recipient]
+    arms: pd.Series
     skips: tuple[Skip, ...]
     problems: tuple[Problem, ...]
     history: History
@@ -97,6 +102,8 @@ def judge(study: Study, inputs: Inputs, as_of: datetime) -> Everything:
         judged += of_survey(study, inputs, as_of, survey, persons, known, before, reader)
     return Everything(
         tuple(judged),
+        known,
+        persons.arms,
         persons.skips,
         (*persons.problems, *dict.fromkeys(reader.problems)),
         before,
