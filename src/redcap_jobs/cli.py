@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Check a study file, alone or against the live project.",
     "demo": "Try everything on a local sandbox, start to end.",
     "init": "Write a first study file, .env and the dictionary rows still lacking.",
+    "messages": "Show what became of the texts; settle, stop and allow.",
     "runs": "Show what the runs did.",
     "sandbox": "Serve a local REDCap filled with made-up participants.",
     "state": "Create, back up and restore the state.",

@@ -44,6 +44,8 @@ class OpenStudy:
     def project(self, token: str | None) -> ProjectKey:
         """Return the project behind one token's name; without one the only production project.
 
+        Where no production project is declared, the only other one.
+
         Raises:
             UsageError: No such project is declared, or it must be said which one is meant.
 
@@ -61,10 +63,11 @@ class OpenStudy:
                     f"written (declared: {known})"
                 )
             return declared[token]
-        production = {each for each in declared.values() if each.mode == "production"}
-        if len(production) != 1:
+        every = set(declared.values())
+        likely = {each for each in every if each.mode == "production"} or every
+        if len(likely) != 1:
             raise UsageError(f"which project? Say --token with one of: {known}")
-        return production.pop()
+        return likely.pop()
 
 
 @contextmanager

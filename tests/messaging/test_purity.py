@@ -13,7 +13,7 @@ import redcap_jobs.messaging
 MESSAGING = Path(redcap_jobs.messaging.__file__).parent
 PURE = (
     *("delivery", "hours", "keys", "phone", "reply_words", "segments", "statuses", "text"),
-    "twilio_codes",
+    *("twilio_codes", "lists", "logged_texts", "text_names"),
 )
 FOR_TYPES_ONLY = "TYPE_CHECKING"
 

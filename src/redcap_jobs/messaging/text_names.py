@@ -1,0 +1,25 @@
+"""What a person types for a text instead of its key: ``RECORD/KIND/OCCURRENCE``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redcap_jobs.state.journal_entry import Entry
+
+
+def short_name(entry: Entry) -> str:
+    """Return the short name of a text, such as ``1001/m2-survey/0`` for an invitation."""
+    return f"{entry.record}/{entry.message}/{entry.occurrence}"
+
+
+def names_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """Return key → what a person may type: the short name, or the key where two share that."""
+    owners: dict[str, set[str]] = {}
+    for entry in entries:
+        owners.setdefault(short_name(entry), set()).add(entry.key)
+    return {
+        entry.key: short_name(entry) if len(owners[short_name(entry)]) == 1 else entry.key
+        for entry in entries
+    }

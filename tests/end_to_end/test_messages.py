@@ -1,0 +1,287 @@
+"""The telephone rings at 8:40: what waits for somebody, and what a person may say about it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from study_home import DEV, PROD, Done
+from texting import ACCOUNT, Texting, texting
+from typed import typed
+
+from redcap_jobs.state.inbound import replies_to_read
+from redcap_jobs.state.journal_entry import Entry
+from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.state.stops import stops_of
+from redcap_jobs.state.store import Store
+from redcap_jobs.state.text_lists import last_attempts
+
+SID = "SM" + "0b" * 16
+OURS = ACCOUNT.numbers[0]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Texting]:
+    with texting(tmp_path, participants=100) as made:
+        yield made
+
+
+def messages(study: Texting, *words: str) -> Done:
+    """Type ``messages COMMAND STUDY …``; without words the overview."""
+    command, rest = (words[:1], words[1:]) if words else ((), ())
+    return typed(study, "messages", *command, study.home.study, *rest)
+
+
+def entries(study: Texting, mode: str = "production", pid: int = 3041) -> list[Entry]:
+    project = ProjectKey(study.home.sandbox.url, pid, mode)  # type: ignore[arg-type] - a mode
+    with Store.open(study.home.state_url) as store:
+        return last_attempts(store, project)
+
+
+def name_of(entry: Entry) -> str:
+    return f"{entry.record}/{entry.message}/{entry.occurrence}"
+
+
+def text_of(study: Texting, entry: Entry) -> Any:
+    return next(text for text in study.accepted if text.sid == entry.reference)
+
+
+def lost_answer(study: Texting) -> Entry:
+    """Run with one lost answer that no list shows; return the text nobody knows about."""
+    study.home.sandbox.fault("twilio-drop", times=1)
+    study.home.sandbox.fault("twilio-list-lag", rate=1.0, seconds=86_400)
+    study.run()
+    (unknown,) = [entry for entry in entries(study) if entry.state == "unknown"]
+    return unknown
+
+
+def test_unknown_texts_stand_first(study: Texting) -> None:
+    """Each by record, kind and occurrence, with the command that settles it; no private thing."""
+    unknown = lost_answer(study)
+    shown = messages(study)
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.splitlines()[0].startswith("Nobody knows")
+    assert name_of(unknown) in shown.out
+    assert f"messages settle {study.home.study} TEXT --sent SID" in shown.out
+    for text in study.accepted:
+        assert text.to not in shown.out
+
+
+def test_what_nobody_knows_is_sent_again_only_after_a_person_said_so(study: Texting) -> None:
+    """Without --not-sent the key stays; with it the next run sends the text once more."""
+    unknown = lost_answer(study)
+    before = len(study.accepted)
+    study.run()
+    assert len(study.accepted) == before
+    settled = messages(study, "settle", name_of(unknown), "--not-sent")
+    assert (settled.code, settled.err) == (0, "")
+    study.run()
+    assert len(study.accepted) == before + 1
+
+
+def test_what_went_out_is_followed_under_its_sid(study: Texting) -> None:
+    """After --sent SID the text counts as sent, is polled, and stands in REDCap's log."""
+    unknown = lost_answer(study)
+    known = {entry.reference for entry in entries(study)}
+    (found,) = [text for text in study.accepted if text.sid not in known]
+    assert messages(study, "settle", name_of(unknown), "--sent", found.sid).code == 0
+    study.home.sandbox.no_faults()
+    study.clock.pass_by(timedelta(minutes=30))
+    study.run("poll-messages")
+    (entry,) = [each for each in entries(study) if each.key == unknown.key]
+    assert (entry.state, entry.status, entry.reference) == ("sent", "delivered", found.sid)
+    rows = [row for row in study.log_rows() if row["sms_key"] == unknown.key]
+    assert [row["sms_sid"] for row in rows] == [found.sid]
+
+
+def test_bad_words_are_one_clear_line(study: Texting) -> None:
+    """Exit 2 and one line on stderr for every slip; the journal is as it was."""
+    unknown = lost_answer(study)
+    sent = next(entry for entry in entries(study) if entry.state == "sent")
+    name = name_of(unknown)
+    before = entries(study)
+    slips = [
+        (("settle", name), "one of them"),
+        (("settle", name, "--sent", SID, "--not-sent"), "one of them"),
+        (("settle", name, "--sent", "SM12"), "32 hexadecimal"),
+        (("settle", name, "--sent", str(sent.reference)), "already"),
+        (("settle", "9999/m2-survey/0", "--not-sent"), "knows no text"),
+        (("settle", name_of(sent), "--not-sent"), "nothing was changed"),
+        (("read", SID, "--keep"), "no reply that waits"),
+        (("read", SID), "one of them"),
+        (("stop", "1001", "--reason", "  "), "blank"),
+        (("stop", "1001"), "--reason"),
+        (("rename-record", "1001", "1001"), "two different"),
+        (("rename-record", "9999", "9998"), "knows nothing"),
+        (("list", "--since", "2026-11-02", "--until", "2026-11-01"), "lies before"),
+        (("list", "--since", "soon"), "does not match"),
+        (("list", "--token", "REDCAP_API_NONE"), "declares no such project"),
+    ]
+    for words, why in slips:
+        done = messages(study, *words)
+        assert (done.code, done.out) == (2, ""), words
+        assert why in done.err, words
+        told = [line for line in done.err.splitlines() if line]
+        assert len(told) == 1 or told[0].startswith("Usage:"), told
+    assert entries(study) == before
+
+
+def test_the_list_holds_every_attempt_and_nothing_private(study: Texting) -> None:
+    """One row per attempt within the days asked for, in the study's zone, as CSV."""
+    study.run()
+    study.clock.pass_by(timedelta(minutes=30))
+    study.run("poll-messages")
+    done = messages(
+        study, "list", "--since", "2026-11-24", "--until", "2026-11-24", "--output", "csv"
+    )
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert {row["sid"] for row in rows} == {text.sid for text in study.accepted}
+    assert {row["twilio_status"] for row in rows} == {"delivered"}
+    assert all(row["posted_at"].startswith("2026-11-24T10:0") for row in rows)
+    for text in study.accepted:
+        assert text.to not in done.out
+        assert text.to[-7:] not in done.out
+    after = messages(study, "list", "--since", "2026-11-25", "--output", "csv")
+    assert len(after.out.splitlines()) == 1
+    before = messages(study, "list", "--until", "2026-11-23", "--output", "csv")
+    assert len(before.out.splitlines()) == 1
+
+
+def test_a_stopped_record_gets_nothing_until_it_is_allowed(study: Texting) -> None:
+    """The stop holds for the record; after leave the next run sends what is due."""
+    study.home.sandbox.fault("twilio-429", rate=1.0)
+    study.run()
+    study.home.sandbox.no_faults()
+    record = entries(study)[0].record
+    assert messages(study, "stop", record, "--reason", "asked by telephone").err == ""
+    study.run()
+    texted = {entry.record for entry in entries(study) if entry.state == "sent"}
+    assert texted
+    assert record not in texted
+    assert messages(study, "allow", record, "--reason", "asked again").code == 0
+    study.run()
+    assert record in {entry.record for entry in entries(study) if entry.state == "sent"}
+
+
+def test_a_stop_for_a_record_nobody_knows_holds_and_is_told(study: Texting) -> None:
+    """It may be a participant of tomorrow or a slip of the pen: done, and said on stderr."""
+    stop = messages(study, "stop", "9999", "--reason", "asked by telephone")
+    assert (stop.code, "check the id" in stop.err) == (0, True)
+    assert "no phone of it is known yet" in stop.out
+
+
+def test_the_phone_is_stopped_with_the_record(study: Texting) -> None:
+    """Another record with the phone that the record's text went to gets nothing either."""
+    study.run()
+    first = entries(study)[0]
+    phone = text_of(study, first).to
+    stop = messages(study, "stop", first.record, "--reason", "asked by telephone")
+    assert "nor does its phone" in stop.out
+    with Store.open(study.home.state_url) as store:
+        held = stops_of(store, "ismile")
+    assert {("record", first.record), ("phone", first.phone_hash)} == {
+        (row["scope"], row["subject"]) for row in held.to_dict("records")
+    }
+    assert phone not in held.to_csv()
+
+
+def test_a_reply_is_read_before_leave_is_given(study: Texting) -> None:
+    """An unread reply may ask for the contrary: exit 4, then read, then the hold ends."""
+    study.run()
+    first = entries(study)[0]
+    text = text_of(study, first)
+    study.home.sandbox.twilio.receive(text.to, OURS, "who is this, please?")
+    study.run("poll-messages")
+    refused = messages(study, "allow", first.record, "--reason", "asked by telephone")
+    assert refused.code == 4
+    sid = refused.err.partition("read STUDY ")[2].split()[0]
+    read = messages(study, "read", sid, "--keep")
+    assert "may be texted again" in read.out
+    assert "Replies to read" not in messages(study).out
+    study.run("poll-messages")
+    assert "Replies to read" not in messages(study).out
+
+
+def test_keep_never_lifts_a_stop_and_waits_for_all_replies(study: Texting) -> None:
+    """STOP after an unclear reply stays; of two unclear replies the second ends the hold."""
+    study.run()
+    one, two = (text_of(study, entry) for entry in entries(study)[:2])
+    for body in ("who is this, please?", "STOP"):
+        study.home.sandbox.twilio.receive(one.to, OURS, body)
+    for body in ("who is this, please?", "hello, who are you"):
+        study.home.sandbox.twilio.receive(two.to, OURS, body)
+    study.run("poll-messages")
+    sids = {reply.sid: reply for reply in waiting(study)}
+    ends = Counter(
+        messages(study, "read", sid, "--keep").out.partition("; ")[2].strip() for sid in sids
+    )
+    assert ends == {
+        "nothing else changed: this phone was not held by it": 1,
+        "another reply of this phone still waits to be read": 1,
+        "this phone may be texted again": 1,
+    }
+
+
+def waiting(study: Texting) -> list[Any]:
+    with Store.open(study.home.state_url) as store:
+        return list(replies_to_read(store, "ismile"))
+
+
+def rename_in_redcap(study: Texting, old: str, new: str) -> None:
+    project = study.home.sandbox.project(3041)
+    form = {"token": project.token, "content": "record", "action": "rename"}
+    form |= {"record": old, "new_record_name": new}
+    answer = requests.post(study.home.sandbox.url, data=form, timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_renamed_record_is_not_texted_again(study: Texting, told: bool) -> None:
+    """Not even where nobody told the state; once told, its log rows get their new keys in place."""
+    study.run()
+    sent = len(study.accepted)
+    old = entries(study)[0]
+    places = {(row["record"], row["instance"]) for row in study.log_rows()}
+    rename_in_redcap(study, old.record, "renamed-1")
+    study.run()
+    assert len(study.accepted) == sent
+    if told:
+        done = messages(study, "rename-record", old.record, "renamed-1")
+        assert (done.code, done.err) == (0, "")
+        assert messages(study, "rename-record", old.record, "renamed-1").code == 2
+    study.run()
+    study.run("poll-messages")
+    assert len(study.accepted) == sent
+    rows = study.log_rows()
+    assert {(row["record"].replace("renamed-1", old.record), row["instance"]) for row in rows} == (
+        places
+    )
+    keys = {row["sms_key"] for row in rows if row["record"] == "renamed-1"}
+    assert keys == {old.key.replace(f"|{old.record}|", "|renamed-1|") if told else old.key}
+
+
+def test_two_records_are_not_made_into_one(study: Texting) -> None:
+    """A new name that has texts already is refused, and nothing moves."""
+    study.run()
+    one, two = entries(study)[:2]
+    done = messages(study, "rename-record", one.record, two.record)
+    assert done.code == 2
+    assert "not made into one" in done.err
+    assert {entry.record for entry in entries(study)} >= {one.record, two.record}
+
+
+def test_a_development_copy_is_listed_by_its_token(study: Texting) -> None:
+    """Without --token production's texts are shown, never both mixed."""
+    study.run()
+    assert f"{len(study.accepted)} texts" in messages(study).out
+    assert "no texts yet" in typed(study, "messages", study.home.study, "--token", DEV).out
+    assert f"{len(study.accepted)} texts" in (
+        typed(study, "messages", "overview", study.home.study, "--token", PROD).out
+    )
