@@ -13,10 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 
 import pytest
-from study_home import DEV, Home
+from study_home import DEV, PROD, Home
 from tests.command_lines import Parsed, parsed
 from tests.debian import program
 
@@ -91,9 +92,9 @@ def study_server(home: Home) -> None:
     shutil.copy(home.study, home.folder / "studies" / "ismile.toml")
 
 
-def line_for(text: str) -> Line:
-    """Return the only line that holds a text."""
-    (found,) = (line for line in LINES if text in line.command)
+def line_for(*texts: str) -> Line:
+    """Return the only line that holds every text."""
+    (found,) = (line for line in LINES if all(text in line.command for text in texts))
     return found
 
 
@@ -146,10 +147,24 @@ def test_tokens_are_given_by_names_that_the_study_file_declares(line: Line, tmp_
 
 def test_both_copies_of_the_study_are_served() -> None:
     """The development copy goes first, production a few minutes later."""
-    development, production = line_for(DEV), line_for("REDCAP_API_ISMILE_PROD")
+    development, production = line_for(DEV), line_for("compute-visit-windows", PROD)
     assert LINES.index(development) < LINES.index(production)
     assert development.fields[1:] == production.fields[1:]
     assert int(development.fields[0]) < int(production.fields[0])
+
+
+def test_texts_are_polled_every_quarter_of_an_hour_and_sent_by_day() -> None:
+    """Sending needs replies that were read lately; it comes at an hour at which all may be texted."""
+    polled, sent = line_for("poll-messages"), line_for("send-surveys")
+    assert polled.fields == ("*/15", "*", "*", "*", "*")
+    hours = load_bundled_or_file("ismile").messages
+    assert hours is not None
+    spans = [span for span in hours.hours.spans if span]
+    for hour in map(int, sent.fields[1].split(",")):
+        at = time(hour, int(sent.fields[0]))
+        assert all(opens <= at < closes for opens, closes in spans)
+    assert PROD in polled.command
+    assert PROD in sent.command
 
 
 def test_the_paths_are_those_that_deploy_makes() -> None:
