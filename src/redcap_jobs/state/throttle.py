@@ -5,9 +5,10 @@ lease waits until the slot is free, commits the slot after it, posts once, and l
 posts of one number are never under way at once, and a process that dies has paid for its slot
 before it posted. A long code carries one segment a second (Twilio's error pages 21611 and 30001).
 
-The gap is counted on the machine's monotonic clock where lease and slot were made on this boot:
-a wall clock that jumps can then neither shorten nor stall it. Across hosts the wall clock counts,
-and no wait is ever longer than the gap itself.
+The gap is counted on the machine's monotonic clock, where the last slot was taken on this boot: a
+wall clock that jumps can then neither shorten nor stall it. Clocks of two hosts, or of one before
+and after a restart, are not compared: whoever follows another host waits a whole gap. No wait is
+ever longer than the gap itself.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 FLOOR = timedelta(seconds=1.05)
 """Per segment; only against a loopback address may it be less."""
-LOOK_EVERY = timedelta(milliseconds=30)
+LOOK_EVERY = timedelta(milliseconds=50)
 PATIENCE = timedelta(minutes=15)
 """So long another run's lease is waited for: its post and many in front of this one."""
 OUT_OF_SIGHT = timedelta(minutes=3)
@@ -45,7 +46,8 @@ class Slot:
 
     throttle: Throttle
     units: int
-    used: bool = False
+    began: float | None = None
+    """The monotonic second at which the post began, once the slot was on disk."""
 
     def posting(self) -> None:
         """Commit when the next text may follow, counted from now.
@@ -54,8 +56,7 @@ class Slot:
             StateError: The lease was taken over meanwhile; nothing may be posted.
 
         """
-        self.used = True
-        self.throttle.begin(self.units)
+        self.began = self.throttle.begin(self.units)
 
 
 class Throttle:
@@ -97,28 +98,37 @@ class Throttle:
 
         """
         self._take()
+        slot = Slot(self, units)
         try:
             self._wait()
-            yield Slot(self, units)
+            yield slot
         finally:
-            self._release()
+            self._release(slot)
 
-    def begin(self, units: int) -> None:
-        """Commit the slot that follows a post of so many segments that begins now."""
-        gap = self.gap * units
+    def begin(self, units: int) -> float:
+        """Commit the slot that follows a post of so many segments; return when it may begin.
+
+        That is the monotonic second after the commit: a slow disk must not eat up the gap.
+        """
         with self.store.write() as connection:
             row = self._own_row(connection)
             if row is None:
                 raise StateError(
                     "the sender's lease was taken over by another run; nothing was posted"
                 )
-            self._write(
-                connection,
-                free_at=self.store.clock.now() + gap,
-                free_monotonic=self._monotonic() + gap.total_seconds(),
-                gap_seconds=gap.total_seconds(),
-                boot=self._boot,
-            )
+            self._write(connection, **self._free_after(self.gap * units, self._monotonic()))
+        return self._monotonic()
+
+    def _free_after(self, gap: timedelta, began: float) -> dict[str, Any]:
+        """Return the columns of the slot that follows a post begun at a monotonic second."""
+        seconds = gap.total_seconds()
+        left = timedelta(seconds=began + seconds - self._monotonic())
+        return {
+            "free_at": self.store.clock.now() + left,
+            "free_monotonic": began + seconds,
+            "gap_seconds": seconds,
+            "boot": self._boot,
+        }
 
     def _take(self) -> None:
         waited = timedelta(0)
@@ -161,29 +171,27 @@ class Throttle:
 
     def _whole_gap(self, row: RowMapping) -> dict[str, Any]:
         """Count the gap anew: a post of the one that died may be under way still."""
-        seconds = max(float(row["gap_seconds"]), self.gap.total_seconds())
-        return {
-            "free_at": self.store.clock.now() + timedelta(seconds=seconds),
-            "free_monotonic": self._monotonic() + seconds,
-            "gap_seconds": seconds,
-            "boot": self._boot,
-        }
+        gap = max(timedelta(seconds=row["gap_seconds"]), self.gap)
+        return self._free_after(gap, self._monotonic())
 
     def _wait(self) -> None:
         with self.store.read() as connection:
             row = self._row(connection)
         if row is None:
             return
+        left = gap = float(row["gap_seconds"])
         if row["boot"] == self._boot:
             left = float(row["free_monotonic"]) - self._monotonic()
-        else:
-            left = (row["free_at"] - self.store.clock.now()).total_seconds()
-        self.store.clock.sleep(timedelta(seconds=min(left, float(row["gap_seconds"]))))
+        self.store.clock.sleep(timedelta(seconds=min(left, gap)))
 
-    def _release(self) -> None:
+    def _release(self, slot: Slot) -> None:
+        """Let go of the lease, and count the gap from when the post really began."""
+        free: dict[str, Any] = {}
+        if slot.began is not None:
+            free = self._free_after(self.gap * slot.units, slot.began)
         with self.store.write() as connection:
             if self._own_row(connection) is not None:
-                self._write(connection, taken_at=None)
+                self._write(connection, taken_at=None, **free)
 
     def _row(self, connection: Connection) -> RowMapping | None:
         query = select(senders).where(senders.c.name == self.sender)
