@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,6 +15,8 @@ from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.dictionary import Field
 from redcap_jobs.sandbox.export_eav import document_number
+from redcap_jobs.sandbox.keep import CREATED, Keeper
+from redcap_jobs.sandbox.keep_folder import DATABASE
 from redcap_jobs.sandbox.members import Rights, user
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import RowKey
@@ -222,3 +227,58 @@ def test_a_user_of_another_group_finds_no_record(server: Sandbox) -> None:
     """Record 2 is the south clinic's."""
     nurse = Caller(server.url, server.project(901).add_user(user("nurse", dag="north_clinic")))
     assert nurse.post(action="export", **PHOTO).status_code == 400
+
+
+def content_of(folder: Path) -> list[bytes]:
+    """Return the bytes of all files that a folder of ``--data`` holds."""
+    with closing(sqlite3.connect(folder / DATABASE)) as db:
+        return [content for (content,) in db.execute("select content from files order by name")]
+
+
+def test_bytes_that_nothing_names_leave_the_disk(tmp_path: Path) -> None:
+    """A file that is replaced or deleted, alone or with its record, is not kept any longer."""
+    with Keeper(tmp_path) as keeper:
+        keeper.add([(trial(), CREATED)])
+        with Sandbox(keeper.projects) as server:
+            caller = Caller(server.url, server.project(901).token)
+            assert content_of(tmp_path) == [b"a photo"]
+            upload(caller, **PHOTO)
+            assert content_of(tmp_path) == [b"new bytes"]
+            assert caller.post(action="delete", **PHOTO).text == ""
+            assert content_of(tmp_path) == []
+            upload(caller, **PHOTO)
+            assert caller.post(content="record", action="delete", records=["2"]).text == "1"
+            assert content_of(tmp_path) == []
+            assert server.project(901).files.all() == {}
+
+
+def test_bytes_that_something_else_names_stay(tmp_path: Path) -> None:
+    """The same file of another record, or in the file repository, is still there to be exported."""
+    start = {**PHOTO, "record": "10", "event": "start_arm_1"}
+    with Keeper(tmp_path) as keeper:
+        keeper.add([(trial(), CREATED)])
+        with Sandbox(keeper.projects) as server:
+            caller = Caller(server.url, server.project(901).token)
+            for place in (PHOTO, start, {"content": "fileRepository"}):
+                assert upload(caller, **place).text == ""
+            caller.post(content="record", action="delete", records=["2"])
+            assert caller.post(action="export", **start).content == b"new bytes"
+            caller.post(action="delete", **start)
+            assert content_of(tmp_path) == [b"new bytes"]
+            listed = caller.post(content="fileRepository", action="list", format="json").json()
+            document = {"content": "fileRepository", "doc_id": str(listed[0]["doc_id"])}
+            assert caller.post(action="export", **document).content == b"new bytes"
+            caller.post(action="delete", **document)
+            assert content_of(tmp_path) == []
+
+
+def test_bytes_left_over_go_at_the_next_start(tmp_path: Path) -> None:
+    """A process that was killed between a deletion and its file leaves nothing for ever."""
+    project = trial()
+    project.files.put(StoredFile("old.txt", "text/plain", b"of nothing"))
+    with Keeper(tmp_path) as keeper:
+        keeper.add([(project, CREATED)])
+    assert content_of(tmp_path) == [b"a photo", b"of nothing"]
+    with Keeper(tmp_path) as keeper:
+        assert len(keeper.projects[0].files.all()) == 1
+    assert content_of(tmp_path) == [b"a photo"]

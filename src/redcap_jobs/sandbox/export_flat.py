@@ -151,11 +151,12 @@ def changes_of(
 
 
 def file_name(context: Context) -> Change:
-    """Show a file's key as its name."""
+    """Show a file's key as its name, also if the file goes while the export runs."""
+    began_with = context.project.files.all()
 
     def shown(key: str) -> str:
         try:
-            return context.project.files.get(key).name if key else ""
+            return (began_with.get(key) or context.project.files.get(key)).name if key else ""
         except LookupError:
             return key
 

@@ -19,6 +19,7 @@ from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.rights import editable, exportable
 from redcap_jobs.sandbox.store import Draft, RowKey
 from redcap_jobs.sandbox.structure_log import MANAGE
+from redcap_jobs.sandbox.unused_files import drop_unused
 from redcap_jobs.sandbox.uploads import uploaded_file
 
 NO_FILE_FIELD = "The field '{}' does not exist or is not a 'file' field"
@@ -58,8 +59,11 @@ def import_file(context: Context) -> Answer:
     file = uploaded_file(context)
     with context.project.store.writing(context.now) as draft:
         name, key = place_to_write(context, field, draft)
-        draft.row(name, key)[field.name] = stored = context.project.files.put(file)
+        row = draft.row(name, key)
+        before = row.get(field.name, "")
+        row[field.name] = stored = context.project.files.put(file)
         dag = draft.dag(name)
+    drop_unused(context.project, [before])
     note_change(context, name, f"{field.name} = '{document_number(stored)}'", dag)
     return Plain("")
 
@@ -69,10 +73,12 @@ def delete_file(context: Context) -> Answer:
     field = file_field(context)
     with context.project.store.writing(context.now) as draft:
         name, key = place_to_write(context, field, draft)
-        if not draft.rows(name).get(key, {}).get(field.name):
+        before = draft.rows(name).get(key, {}).get(field.name, "")
+        if not before:
             raise Refusal(400, NOTHING_TO_DELETE)
         del draft.row(name, key)[field.name]
         dag = draft.dag(name)
+    drop_unused(context.project, [before])
     note_change(context, name, f"{field.name} = ''", dag)
     return Plain("")
 

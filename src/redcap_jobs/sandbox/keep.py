@@ -37,6 +37,7 @@ from redcap_jobs.sandbox.plain_values import plain, value_of
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.store import Snapshot, Store
 from redcap_jobs.sandbox.stored_files import FileStore, StoredFile
+from redcap_jobs.sandbox.unused_files import drop_unused
 
 APPLICATION = 0x52434A53
 """SQLite's application_id of such a file: it tells it from any other database."""
@@ -50,6 +51,7 @@ PUT_RECORD = (
 )
 PUT_PART = "insert or replace into parts (pid, name, value) values (?, ?, ?)"
 PUT_FILE = "insert or ignore into files (pid, key, name, mime, content) values (?, ?, ?, ?, ?)"
+DROP_FILE = "delete from files where pid = ? and key = ?"
 PUT_ACTIVITY = (
     "insert into activities (pid, at, username, kind, action, details, record, dag) "
     "values (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -150,6 +152,7 @@ class Keeper:
         project.changed = self._project_changed
         project.store.published = partial(self._records_changed, project.pid)
         project.files.kept = partial(self._file_added, project.pid)
+        project.files.dropped = partial(self._files_dropped, project.pid)
         project.log.added = partial(self._activities_added, project.pid)
         project.log.forgot = partial(self._records_forgotten, project.pid)
 
@@ -177,6 +180,10 @@ class Keeper:
     def _file_added(self, pid: int, file: StoredFile) -> None:
         with self._transaction() as db:
             db.execute(PUT_FILE, file_row(pid, file))
+
+    def _files_dropped(self, pid: int, keys: frozenset[str]) -> None:
+        with self._transaction() as db:
+            db.executemany(DROP_FILE, ((pid, key) for key in sorted(keys)))
 
     def _activities_added(self, pid: int, activities: Sequence[Activity]) -> None:
         with self._transaction() as db:
@@ -215,6 +222,7 @@ class Keeper:
             ) from error
         for project in projects:
             self._attach(project)
+            drop_unused(project, project.files.all())
         return projects
 
     def _project(self, pid: int) -> SandboxProject:

@@ -34,7 +34,7 @@ class DataWriter:
 
     def __init__(self, project: SandboxProject, shown: Shown) -> None:
         self._structure = structure = project.structure
-        self._files = project.files
+        self._files = project.files.all()
         self._shown = shown
         self._id_form = structure.fields[0].form
         self._items = {form.name: items_of(structure, form, shown) for form in structure.forms}
@@ -138,7 +138,7 @@ class DataWriter:
         if not self._shown.files:
             return
         try:
-            file = self._files.get(key)
+            file = self._files[key]
         except LookupError:
             return
         attributes = {

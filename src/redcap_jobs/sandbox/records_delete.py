@@ -12,6 +12,7 @@ from redcap_jobs.sandbox.import_rows import refuse_unknown
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.store import Draft, RowKey
 from redcap_jobs.sandbox.structure import Structure
+from redcap_jobs.sandbox.unused_files import drop_unused, values_of
 
 UNKNOWN = (
     "One or more of the records provided cannot be deleted because they do not exist in the "
@@ -94,6 +95,7 @@ def delete_records(context: Context) -> Answer:
     if not names:
         raise Refusal(400, NO_RECORDS)
     part = part_of(context.parameters, context.structure)
+    stored: set[str] = set()
     with context.project.store.writing(context.now) as draft:
         unknown = [
             name for name in names if not draft.exists(name) or not context.visible(draft.dag(name))
@@ -104,8 +106,12 @@ def delete_records(context: Context) -> Answer:
         if locked:
             raise Refusal(400, LOCKED.format(", ".join(locked)))
         groups = {name: draft.dag(name) for name in names}
+        records = context.project.store.current.records
+        if context.project.files.all():
+            stored.update(*(values_of(records.get(name)) for name in names))
         deleted = [name for name in names if delete_part(draft, name, part)]
         left = frozenset(name for name in deleted if draft.exists(name))
+    drop_unused(context.project, stored)
     if context.parameters.flag("delete_logging") and context.behaviour.delete_logging:
         context.project.log.forget([name for name in deleted if name not in left])
     for name in deleted:

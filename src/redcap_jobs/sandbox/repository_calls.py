@@ -17,6 +17,7 @@ from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.file_repository import TOP, Document, Folder, Repository
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.structure_log import MANAGE
+from redcap_jobs.sandbox.unused_files import drop_unused
 from redcap_jobs.sandbox.uploads import uploaded_file
 
 NO_FOLDER = (
@@ -121,6 +122,7 @@ def delete_document(context: Context) -> Answer:
             number: one for number, one in repository.documents.items() if number != document.doc_id
         }
         context.project.change(repository=replace(repository, documents=documents))
+    drop_unused(context.project, [document.key])
     context.note("manage", MANAGE, f"Delete file from File Repository (API) {document.name}")
     return Plain("")
 

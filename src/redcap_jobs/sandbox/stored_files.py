@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
@@ -25,15 +25,17 @@ class StoredFile:
 
 
 class FileStore:
-    """The bytes behind the keys. Files are never taken away: a snapshot may still name them.
+    """The bytes behind the keys.
 
-    ``kept`` is told of each new file before its key is handed out.
+    ``kept`` is told of each new file before its key is handed out, ``dropped`` of keys before their
+    files cannot be read any more.
     """
 
     def __init__(self, files: Mapping[str, StoredFile] | None = None) -> None:
         self._lock = Lock()
         self._files = dict(files or {})
         self.kept: Callable[[StoredFile], None] | None = None
+        self.dropped: Callable[[frozenset[str]], None] | None = None
 
     def put(self, file: StoredFile) -> str:
         """Keep a file and return its key."""
@@ -49,6 +51,15 @@ class FileStore:
         """Return the file of a key; LookupError if there is none."""
         with self._lock:
             return self._files[key]
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Take files away; keys that nobody has are passed over."""
+        with self._lock:
+            gone = frozenset(keys) & self._files.keys()
+            if gone and self.dropped is not None:
+                self.dropped(gone)
+            for key in gone:
+                del self._files[key]
 
     def all(self) -> dict[str, StoredFile]:
         """Return every file by its key."""
