@@ -90,10 +90,18 @@ def test_a_text_is_posted_once_with_everything_that_protects(
 
 
 def test_a_redirect_is_not_followed(wire: responses.RequestsMock, client: TwilioClient) -> None:
-    """It would carry the credentials and the text elsewhere; nobody knows what became of it."""
+    """It would carry credentials and text elsewhere; nothing more is tried in this run."""
     wire.post(MESSAGES, status=307, headers={"Location": "https://elsewhere.example.org/"})
-    assert client.send(PHONE, BODY, FOR_AN_HOUR).state == "unknown"
+    posted = client.send(PHONE, BODY, FOR_AN_HOUR)
+    assert (posted.state, posted.not_sent, bool(posted.stops)) == ("rejected", False, True)
     assert len(wire.calls) == 1
+
+
+def test_a_proxys_refusal_ends_the_run(wire: responses.RequestsMock, client: TwilioClient) -> None:
+    """An answer without a code of Twilio's would meet every other text as well."""
+    wire.post(MESSAGES, status=403, body="<html>Forbidden by policy</html>")
+    posted = client.send(PHONE, BODY, FOR_AN_HOUR)
+    assert (posted.state, posted.code, bool(posted.stops)) == ("rejected", "403", True)
 
 
 def test_a_validity_longer_than_twilio_takes_is_cut(

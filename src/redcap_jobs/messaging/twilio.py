@@ -264,6 +264,12 @@ def refused(status: int, code: str) -> Posted:
     """Say what a refused POST means: the table's word for its code, unknown for server errors."""
     if status >= SERVER_ERROR:
         return Posted("unknown", code=code, note=f"HTTP {status}")
+    if code == str(status) != str(TOO_MANY_REQUESTS):
+        sentence = (
+            f"HTTP {status} came without a code of Twilio's: something on the way answered in its "
+            "place; look at [sender] url and the network"
+        )
+        return Posted("rejected", code=code, stops=sentence, sentence=sentence)
     known = reaction("20429" if status == TOO_MANY_REQUESTS else code)
     return Posted(
         "rejected",
