@@ -16,6 +16,14 @@ from redcap_jobs.state.journal_evidence import entries_of_record
 from redcap_jobs.state.runs import last_good_run
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.study.visit_state_words import FLAG_WORDS, STATE_WORDS
+from redcap_jobs.why_texts import (
+    chances_table,
+    codes_explained,
+    hindered,
+    journal_table,
+    of_record,
+    stops_table,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from redcap_jobs.study.config import Study
 
 WHEN = "%Y-%m-%d %H:%M"
+WINDOWS = "compute-visit-windows"
 
 
 def show_why(store: Store, study: Study, record: str, console: Console) -> None:
@@ -40,15 +49,25 @@ def show_why(store: Store, study: Study, record: str, console: Console) -> None:
     for name, identity in study.redcap.projects.items():
         project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
         decisions = decisions_in_schedule_order(store, study, project, record)
-        for part in (
+        entries = entries_of_record(store, project, record)
+        stops = stops_table(store, study, project, record, name)
+        stopped = hindered(stops)
+        parts = (
             decisions_table(decisions, record, name),
             problems_table(store, project, record, name),
-            journal_table(store, project, record, name),
-        ):
+            journal_table(entries, record, name),
+            chances_table(
+                decisions, entries, study, record, name, stopped=stopped, now=store.clock.now()
+            ),
+        )
+        stopped_here = project.mode == "production" and of_record(stops)
+        if not stopped_here and not any(part.rows for part in parts):
+            continue
+        known = True
+        for part in (*parts, stops):
             if part.rows:
-                known = True
                 console.print(rich_table(part))
-        words |= dict(explained(decisions))
+        words |= dict(explained(decisions)) | codes_explained(entries)
     if not known:
         raise UsageError(
             f"the state knows nothing of record {record}: no job has decided about it. Check the "
@@ -61,11 +80,12 @@ def show_why(store: Store, study: Study, record: str, console: Console) -> None:
 def decisions_in_schedule_order(
     store: Store, study: Study, project: ProjectKey, record: str
 ) -> list[Decision]:
-    """Return the last decisions about a record, by job; visits as the study file lists them.
+    """Return the last decisions about a record, by job; visits and surveys in file order.
 
-    What is about none of its visits comes last.
+    What is about none of them comes last.
     """
-    order = {visit.id: place for place, visit in enumerate(study.visits)}
+    listed = [*(visit.id for visit in study.visits), *(survey.id for survey in study.surveys)]
+    order = {subject: place for place, subject in enumerate(listed)}
     return sorted(
         decisions_of_record(store, project, record),
         key=lambda each: (each.job, order.get(each.subject, len(order)), each.subject),
@@ -73,9 +93,10 @@ def decisions_in_schedule_order(
 
 
 def explained(decisions: Sequence[Decision]) -> Iterator[tuple[str, str]]:
-    """Yield each state, then each flag, that occurs, with its sentence."""
-    states = [each.decision for each in decisions]
-    flags = [flag for each in decisions for flag in each.reasons.split(", ")]
+    """Yield each state of a visit, then each flag, that occurs, with its sentence."""
+    visits = [each for each in decisions if each.job.startswith(WINDOWS)]
+    states = [each.decision for each in visits]
+    flags = [flag for each in visits for flag in each.reasons.split(", ")]
     for occurring, meanings in ((states, STATE_WORDS), (flags, FLAG_WORDS)):
         yield from ((word, meanings[word]) for word in occurring if word in meanings)
 
@@ -110,22 +131,3 @@ def problems_table(store: Store, project: ProjectKey, record: str, name: str) ->
                 if problem.startswith(start)
             ]
     return Table(f"Record {record} in {name}: problems", ("job", "problem", "run"), tuple(rows))
-
-
-def journal_table(store: Store, project: ProjectKey, record: str, name: str) -> Table:
-    """List what left the house for this record: texts, partner calls, mails."""
-    rows = tuple(
-        (
-            entry.kind,
-            entry.message,
-            entry.occurrence,
-            str(entry.attempt),
-            entry.state,
-            entry.reference or "",
-            f"{entry.last_sign:{WHEN}}",
-            entry.note,
-        )
-        for entry in entries_of_record(store, project, record)
-    )
-    columns = ("kind", "message", "occurrence", "attempt", "state", "id", "at (UTC)", "note")
-    return Table(f"Record {record} in {name}: journal", columns, rows)

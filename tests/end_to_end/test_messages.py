@@ -16,6 +16,7 @@ from study_home import DEV, PROD, Done
 from texting import ACCOUNT, Texting, texting
 from typed import typed
 
+from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.state.inbound import replies_to_read
 from redcap_jobs.state.journal_entry import Entry
 from redcap_jobs.state.scope import ProjectKey
@@ -285,3 +286,39 @@ def test_a_development_copy_is_listed_by_its_token(study: Texting) -> None:
     assert f"{len(study.accepted)} texts" in (
         typed(study, "messages", "overview", study.home.study, "--token", PROD).out
     )
+
+
+def test_why_tells_of_texts_stops_and_the_next_chance(study: Texting) -> None:
+    """Twilio's word and its code's sentence, what stops the record, when it may be texted next."""
+    study.run()
+    first = entries(study)[0]
+    before = typed(study, "why", study.home.study, first.record).out
+    assert str(first.reference) in before.replace("\n", "")
+    assert "its text went out" in before
+    assert "stops" not in before
+    messages(study, "stop", first.record, "--reason", "asked by telephone")
+    after = typed(study, "why", study.home.study, first.record).out
+    assert "asked by telephone" in after
+    assert "once its stop is ended" in after
+    assert text_of(study, first).to not in after
+    assert str(first.phone_hash) not in after
+
+
+def test_why_knows_a_record_by_its_stop_alone(study: Texting) -> None:
+    """A participant of tomorrow who asked today; a pause of the study says nothing of a record."""
+    assert typed(study, "why", study.home.study, "9999").code == 2
+    messages(study, "stop", "9999", "--reason", "asked by telephone")
+    assert "asked by telephone" in typed(study, "why", study.home.study, "9999").out
+
+
+def test_why_explains_twilios_code(study: Texting) -> None:
+    """The sentence a coordinator reads stands below, once."""
+    study.home.sandbox.twilio.campaign_verified = False
+    study.run()
+    study.clock.pass_by(timedelta(minutes=30))
+    study.run("poll-messages")
+    first = entries(study)[0]
+    told = typed(study, "why", study.home.study, first.record).out
+    assert "undelivered (30034)" in told
+    assert f"30034: {reaction('30034').sentence}" in told
+    assert reaction("30034").sentence in messages(study).out
