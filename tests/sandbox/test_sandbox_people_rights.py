@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,8 +11,11 @@ import pytest
 from sandbox_projects import Caller, trial
 
 from redcap_jobs.sandbox.context import Context
+from redcap_jobs.sandbox.export_hash import record_hash
 from redcap_jobs.sandbox.members import Rights, User, user
 from redcap_jobs.sandbox.parameters import Parameters
+from redcap_jobs.sandbox.project import SandboxProject
+from redcap_jobs.sandbox.report import Report
 from redcap_jobs.sandbox.rights import editable, exportable, nothing_exportable
 from redcap_jobs.sandbox.server import Sandbox
 
@@ -213,3 +218,69 @@ def test_no_form_at_all() -> None:
     forms = ("enrolment", "visit", "drugs", "diary")
     assert nothing_exportable(context(Rights(forms_export=dict.fromkeys(forms, 0))))
     assert not nothing_exportable(context(Rights(forms_export=dict.fromkeys(forms[1:], 0))))
+
+
+def with_hidden_names(**codes: int) -> tuple[SandboxProject, User]:
+    """Return the trial with its record ID tagged as identifier, and a user with these rights."""
+    project = trial()
+    record_id, *others = project.structure.fields
+    fields = (replace(record_id, identifier=True), *others)
+    project.change(structure=replace(project.structure, fields=fields))
+    return project, replace(
+        user("reader"), rights=replace(user("reader").rights, forms_export=codes)
+    )
+
+
+@pytest.mark.parametrize("parameters", [{}, {"type": "eav"}, {"rawOrLabel": "label"}])
+def test_an_identifying_record_id_is_a_hash_for_who_gets_data_deidentified(
+    parameters: dict[str, str],
+) -> None:
+    """32 signs that ``records`` does not find (REDCapR issues 74 and 75); always the same ones."""
+    project, reader = with_hidden_names(enrolment=2)
+    with Sandbox([project]) as server:
+        reading = caller(server, reader)
+        rows = reading.export(**parameters)
+        name = "record" if "type" in parameters else "record_id"
+        hashes = {row[name] for row in rows}
+        assert len(hashes) == 2
+        assert all(re.fullmatch("[0-9a-f]{32}", one) for one in hashes)
+        assert {row[name] for row in reading.export(**parameters)} == hashes
+        values = [row["value"] for row in rows if row.get("field_name") == "record_id"]
+        assert set(values) == (hashes if values else set())
+        assert reading.export(records=sorted(hashes), **parameters) == []
+        assert {row[name] for row in reading.export(records=["10"], **parameters)} < hashes
+        logic = {"filterLogic": "[record_id] = '10'"}
+        assert len({row[name] for row in reading.export(**logic, **parameters)}) == 1
+
+
+def test_hashes_of_record_names_in_reports_and_project_xml() -> None:
+    """No export of data tells the name, and all tell the same hash."""
+    project, reader = with_hidden_names(enrolment=2)
+    project.change(reports={7: Report(7, "Sexes", ("sex",), "[sex] = '1'")})
+    with Sandbox([project]) as server:
+        reading = caller(server, reader)
+        shown = record_hash(project, "10")
+        (row,) = reading.post(content="report", report_id="7", format="json").json()
+        assert row["record_id"] == shown
+        text = reading.post(content="project_xml").text
+        assert f'SubjectKey="{shown}"' in text
+        assert 'SubjectKey="10"' not in text
+        assert 'ItemOID="record_id" Value="10"' not in text
+
+
+@pytest.mark.parametrize(
+    "codes", [{}, {"enrolment": 1}, {"enrolment": 3}, {"enrolment": 0}, {"visit": 2}]
+)
+def test_a_record_id_is_plain_with_any_other_export_right(codes: dict[str, int]) -> None:
+    """The right to its own form counts (own answer); and only a tagged record ID is hidden."""
+    project, reader = with_hidden_names(**codes)
+    with Sandbox([project]) as server:
+        assert {row["record_id"] for row in caller(server, reader).export()} == {"2", "10"}
+    with Sandbox([trial()]) as server:
+        plain = replace(user("reader"), rights=Rights(reader.rights.granted, {}, {"enrolment": 2}))
+        assert {row["record_id"] for row in caller(server, plain).export()} == {"2", "10"}
+
+
+def test_a_hash_is_another_in_each_project() -> None:
+    """Nobody tells from two projects' hashes that a record is in both."""
+    assert record_hash(trial(), "10") != record_hash(trial(), "10")

@@ -9,6 +9,7 @@ from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.export_columns import Selection, select
 from redcap_jobs.sandbox.export_eav import eav_table
 from redcap_jobs.sandbox.export_flat import flat_table
+from redcap_jobs.sandbox.export_hash import as_shown
 from redcap_jobs.sandbox.export_rows import (
     ExportRow,
     ordered_rows,
@@ -21,11 +22,13 @@ from redcap_jobs.sandbox.filter_logic import matching_rows
 __all__ = [
     "ExportRow",
     "Selection",
+    "as_shown",
     "eav_table",
     "export_records",
     "flat_table",
     "ordered_rows",
     "rows_asked_for",
+    "rows_chosen",
     "select",
     "selected_rows",
     "visible_rows",
@@ -46,6 +49,11 @@ def export_records(context: Context) -> Answer:
 
 
 def rows_asked_for(context: Context, selection: Selection) -> Iterable[ExportRow]:
+    """Return the rows that an export shows, under the record names that the user may see."""
+    return as_shown(context, rows_chosen(context, selection))
+
+
+def rows_chosen(context: Context, selection: Selection) -> Iterable[ExportRow]:
     """Return the stored rows that records, events, date range and filterLogic choose."""
     rows = selected_rows(context, selection)
     if not context.parameters.text("filterLogic"):

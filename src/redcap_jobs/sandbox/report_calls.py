@@ -19,8 +19,9 @@ from redcap_jobs.sandbox.filter_logic import matching_rows
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
 from redcap_jobs.sandbox.records_export import (
     ExportRow,
+    as_shown,
     flat_table,
-    rows_asked_for,
+    rows_chosen,
     select,
     selected_rows,
     visible_rows,
@@ -71,9 +72,9 @@ def report_rows(context: Context, selection: Selection, report: Report) -> Itera
             row for row in selected_rows(context, selection) if row.record in chosen
         ]
     else:
-        rows = rows_asked_for(context, selection)
+        rows = rows_chosen(context, selection)
     groups = {dag.unique_name for dag in context.structure.dags}.intersection(report.dags)
-    return (row for row in rows if row.dag in groups) if groups else rows
+    return as_shown(context, (row for row in rows if row.dag in groups) if groups else rows)
 
 
 def without_line_ends(rows: Iterable[Sequence[str | int]]) -> Iterator[list[str | int]]:

@@ -95,7 +95,8 @@ def exportable(context: Context, column: Column) -> bool:
 
     A form without export right loses all its columns (recorded). *Remove identifiers* drops fields
     tagged as such; *de-identified* besides them unvalidated text, notes, dates and times, and
-    files (REDCap's words on the rights page). The record ID field always stays: own answer.
+    files (REDCap's words on the rights page). The record ID field always stays (own answer), if need be
+    as a hash, see :mod:`~redcap_jobs.sandbox.export_hash`.
     """
     structure = context.structure
     if column.field == structure.record_id_field:
