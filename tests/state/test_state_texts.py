@@ -105,8 +105,10 @@ def test_a_reply_is_new_once_and_an_unclear_one_waits_for_a_person(
     assert note_replies(store, STUDY, "sender", replies) == []
     (waiting,) = replies_to_read(store, STUDY)
     assert (waiting.sid, waiting.records) == ("SM1", ("1001",))
+    note_replies(store, "another study", "sender", replies)
     settle_reply(store, STUDY, "SM1", "coordinator")
     assert replies_to_read(store, STUDY) == []
+    assert len(replies_to_read(store, "another study")) == 1
     with pytest.raises(UsageError, match="SM1"):
         settle_reply(store, STUDY, "SM1", "coordinator")
 
@@ -199,9 +201,12 @@ def test_what_is_worth_asking_for(journal: Journal, project: ProjectKey, clock: 
     journal.begin_posting(claim)
     journal.unknown(claim)
     clock.sleep(HOUR)
-    lately = to_look_up(journal.store, "sender", clock.now() - 2 * HOUR)
+    lately = to_look_up(journal.store, project, "sender", clock.now() - 2 * HOUR)
     assert {entry.key for entry in lately} == {"open", "new", "ended", "lost"}
     assert {entry.key for entry in lately if is_unsettled(entry)} == {"open", "new", "lost"}
-    later = to_look_up(journal.store, "sender", clock.now())
+    later = to_look_up(journal.store, project, "sender", clock.now())
     assert {entry.key for entry in later} == {"open", "new", "lost"}
-    assert to_look_up(journal.store, "another", clock.now() - 2 * HOUR) == []
+    early = clock.now() - 2 * HOUR
+    assert to_look_up(journal.store, project, "another", early) == []
+    elsewhere = ProjectKey(project.url, 9, "production")
+    assert to_look_up(journal.store, elsewhere, "sender", early) == []

@@ -120,7 +120,7 @@ def open_desk(
     account = Account.of(sender, credentials)
     development = development_phones(study, credentials) if reaches == "development" else ()
     client = TwilioClient(account, sender.url, keyed.one)
-    watch = Watch(store, study.study.id, client, keyed.one, clock)
+    watch = Watch(store, study.study.id, project, client, keyed.one, clock)
     throttle = Throttle(
         store,
         client.sender_hash,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from redcap_jobs.messaging.twilio import InboundText, TwilioClient
     from redcap_jobs.state.inbound import Reply
     from redcap_jobs.state.journal_entry import Entry
+    from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
 
 log = logging.getLogger(__name__)
@@ -58,18 +59,23 @@ class Seen:
 
 
 class Watch:
-    """Looks after one sender's texts; ``keyed`` makes the hashes that phones are known by."""
+    """Looks after one project's texts; ``keyed`` makes the hashes that phones are known by.
+
+    Studies may share a sending number: each looks after its own texts, and each reads the replies.
+    """
 
     def __init__(
         self,
         store: Store,
         study: str,
+        project: ProjectKey,
         client: TwilioClient,
         keyed: Callable[[str, str], str],
         clock: Clock,
     ) -> None:
         self._store = store
         self._study = study
+        self._project = project
         self._client = client
         self._keyed = keyed
         self._clock = clock
@@ -104,7 +110,7 @@ class Watch:
         from redcap_jobs.state.messages import is_unsettled, to_look_up
 
         now = self._clock.now()
-        entries = to_look_up(self._store, self._client.sender_hash, now)
+        entries = to_look_up(self._store, self._project, self._client.sender_hash, now)
         return any(
             entry.state == "sent" and is_unsettled(entry) and now - entry.last_sign < YOUNG
             for entry in entries
@@ -115,13 +121,14 @@ class Watch:
         from redcap_jobs.state.messages import is_unsettled, owned_references, to_look_up
 
         now = self._clock.now()
-        entries = to_look_up(self._store, self._client.sender_hash, now - CORRECTED_FOR)
+        sender = self._client.sender_hash
+        entries = to_look_up(self._store, self._project, sender, now - CORRECTED_FOR)
         asked_for = [entry for entry in entries if is_unsettled(entry)]
         if not asked_for:
             return
         since = min(entry.last_sign for entry in asked_for) - OVERLAP
         listed = self._client.outbound(since.date())
-        owned = owned_references(self._store, self._client.sender_hash)
+        owned = owned_references(self._store, sender)
         evidence = delivery.reconcile(entries, listed, owned, now)
         missing = [each for each in evidence if isinstance(each, delivery.Missing)]
         if missing:
@@ -232,7 +239,7 @@ class Watch:
         from redcap_jobs.state.messages import records_of_phone
 
         phone_hash = self._keyed(text.sender, "phone")
-        records = records_of_phone(self._store, phone_hash)
+        records = records_of_phone(self._store, self._project, phone_hash)
         return Reply(text.sid, phone_hash, text.received_at, meaning(text.body), records)
 
     def replies_are_fresh(self, within: timedelta) -> bool:

@@ -36,7 +36,9 @@ def note_replies(store: Store, study: str, sender: str, replies: Sequence[Reply]
     with store.write() as connection:
         sids = [reply.sid for reply in replies]
         known = set(
-            connection.execute(select(inbound.c.sid).where(inbound.c.sid.in_(sids))).scalars()
+            connection.execute(
+                select(inbound.c.sid).where(inbound.c.study == study, inbound.c.sid.in_(sids))
+            ).scalars()
         )
         new = [reply for reply in replies if reply.sid not in known]
         for reply in new:
@@ -96,6 +98,8 @@ def settle_reply(store: Store, study: str, sid: str, by: str) -> Reply:
     now = store.clock.now()
     with store.write() as connection:
         connection.execute(
-            update(inbound).where(inbound.c.sid == sid).values(settled_by=by, settled_at=now)
+            update(inbound)
+            .where(inbound.c.study == study, inbound.c.sid == sid)
+            .values(settled_by=by, settled_at=now)
         )
     return waiting[sid]

@@ -44,8 +44,10 @@ def is_unsettled(entry: Entry) -> bool:
     return entry.state == "unknown" or (entry.state == "sent" and not at_its_end)
 
 
-def to_look_up(store: Store, sender: str, ended_since: datetime) -> list[Entry]:
-    """Return a sender's texts that its list may tell something about, oldest first.
+def to_look_up(
+    store: Store, project: ProjectKey, sender: str, ended_since: datetime
+) -> list[Entry]:
+    """Return a project's texts that their sender's list may tell something about, oldest first.
 
     The unsettled ones (:func:`is_unsettled`); those that ended since an instant, whose last word
     may still be corrected; and the refused ones since then, which Twilio may list as failed.
@@ -58,7 +60,8 @@ def to_look_up(store: Store, sender: str, ended_since: datetime) -> list[Entry]:
     )
     query = (
         select(journal)
-        .where(journal.c.kind == "text", journal.c.sender == sender, unsettled)
+        .where(journal.c.kind == "text", journal.c.project == str(project))
+        .where(journal.c.sender == sender, unsettled)
         .order_by(journal.c.posting_at, journal.c.key)
     )
     with store.read() as connection:
@@ -66,7 +69,7 @@ def to_look_up(store: Store, sender: str, ended_since: datetime) -> list[Entry]:
 
 
 def owned_references(store: Store, sender: str) -> frozenset[str]:
-    """Return the SIDs that stand in the journal for a sender."""
+    """Return the SIDs that stand in the journal for a sender, whichever study's texts they are."""
     query = select(journal.c.reference).where(
         journal.c.sender == sender, journal.c.reference.is_not(None)
     )
@@ -74,8 +77,12 @@ def owned_references(store: Store, sender: str) -> frozenset[str]:
         return frozenset(connection.execute(query).scalars())
 
 
-def records_of_phone(store: Store, phone_hash: str) -> tuple[str, ...]:
-    """Return the records to whose phone, by its keyed hash, texts went."""
-    query = select(journal.c.record).where(journal.c.phone_hash == phone_hash).distinct()
+def records_of_phone(store: Store, project: ProjectKey, phone_hash: str) -> tuple[str, ...]:
+    """Return the records of a project to whose phone, by its keyed hash, texts went."""
+    query = (
+        select(journal.c.record)
+        .where(journal.c.project == str(project), journal.c.phone_hash == phone_hash)
+        .distinct()
+    )
     with store.read() as connection:
         return tuple(sorted(connection.execute(query).scalars()))

@@ -125,5 +125,7 @@ def rename_replies(connection: Connection, study: str, old: str, new: str) -> No
         if old in row.records:
             records = [new if each == old else each for each in row.records]
             connection.execute(
-                update(inbound).where(inbound.c.sid == row.sid).values(records=records)
+                update(inbound)
+                .where(inbound.c.study == study, inbound.c.sid == row.sid)
+                .values(records=records)
             )

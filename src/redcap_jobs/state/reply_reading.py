@@ -40,7 +40,9 @@ def read_reply(store: Store, study: str, sid: str, read: Read, by: str) -> Ends:
         if phone is None:
             raise UsageError(f"{sid} is no reply that waits to be read; see redcap-jobs messages")
         connection.execute(
-            update(inbound).where(inbound.c.sid == sid).values(settled_by=by, settled_at=now)
+            update(inbound)
+            .where(inbound.c.study == study, inbound.c.sid == sid)
+            .values(settled_by=by, settled_at=now)
         )
         place = (
             stops.c.study == study,

@@ -220,8 +220,8 @@ stops = Table(
 inbound = Table(
     "inbound",
     metadata,
+    Column("study", Text, primary_key=True),
     Column("sid", Text, primary_key=True),
-    Column("study", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("phone_hash", Text, nullable=False),
     Column("received_at", Instant, nullable=False),

@@ -54,7 +54,7 @@ def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> boo
         stops.c.scope == stop.scope,
         stops.c.subject == stop.subject,
     )
-    values = {
+    values: dict[str, object] = {
         "study": study,
         "scope": stop.scope,
         "subject": stop.subject,
@@ -68,7 +68,9 @@ def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> boo
     with store.write() as connection:
         words = (stops.c.at, stops.c.state, stops.c.source)
         last = connection.execute(select(*words).where(*place)).first()
-        if last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
+        if last is not None and at is None:
+            values["at"] = said = max(said, last.at)
+        elif last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
             return False
         if last is not None and is_softer(stop, last.state, last.source):
             return False

@@ -60,8 +60,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "inbound",
+        key("study"),
         key("sid"),
-        *(must(name) for name in ("study", "sender", "phone_hash")),
+        *(must(name) for name in ("sender", "phone_hash")),
         instant("received_at"),
         sa.Column("meaning", sa.String(16), nullable=False),
         sa.Column("records", sa.JSON, nullable=False),
