@@ -21,6 +21,8 @@ COMMANDS = {
     "demo": "Try everything on a local sandbox, start to end.",
     "init": "Write a first study file, .env and the dictionary rows still lacking.",
     "messages": "Show what became of the texts; settle, stop and allow.",
+    "pause": "Send no texts of a study until a day is over.",
+    "resume": "End a pause.",
     "runs": "Show what the runs did.",
     "sandbox": "Serve a local REDCap filled with made-up participants.",
     "state": "Create, back up and restore the state.",

@@ -24,6 +24,7 @@ from redcap_jobs.study.config import OffStudy, Study
 from redcap_jobs.study.texts_config import ONLY_LANGUAGE
 
 STOPPED = frozenset({"stopped", "held", "paused"})
+WHOLE_STUDY = ("study", "")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
     for row in pd.DataFrame(columns).assign(record=view.index).to_dict("records"):
         one = {str(key): str(value) for key, value in row.items()}
         phone_hash = hashes.get(one["e164"], "")
-        stop = stopped.get(("phone", phone_hash)) or stopped.get(("record", one["record"])) or ""
+        about = (("phone", phone_hash), ("record", one["record"]), WHOLE_STUDY)
+        stop = next((stopped[each] for each in about if each in stopped), "")
         language, unknown = language_of(study, one["code"])
         no = one["why"] or stop or ("" if one["mobile"] else "no mobile number")
         found[one["record"]] = Recipient(
