@@ -52,7 +52,10 @@ def reads(study: Study, inputs: Inputs) -> Sequence[Read]:
 
 
 def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
-    """Give the opt-outs and wrong numbers that REDCap does not hold yet."""
+    """Give the opt-outs and wrong numbers that REDCap does not hold yet.
+
+    Problems in the participants' data are told by the jobs that decide from them, not here.
+    """
     persons = people(study, inputs, inputs.tables[source_rows(study, inputs)], as_of)
     known = recipients(study, inputs, persons)
     return Plan(
@@ -62,7 +65,6 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         decisions=pd.DataFrame(columns=DECISION_COLUMNS, dtype="str"),
         owned=output_fields(study),
         shared=output_fields(study),
-        problems=persons.problems,
     )
 
 
