@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -98,11 +99,73 @@ def test_a_report_limited_to_groups(caller: Caller) -> None:
     assert {row["record_id"] for row in report(caller, 9)} == {"10"}
 
 
-def test_a_group_that_is_gone_limits_nothing(server: Sandbox, caller: Caller) -> None:
-    """As a deleted group of a record does: there is nothing left to compare with (own answer)."""
+def test_a_report_whose_groups_are_gone_has_no_rows(caller: Caller) -> None:
+    """What was limited never opens by itself: a deleted group shows nothing (own answer)."""
+    assert caller.post(content="dag", action="delete", dags=["north_clinic"]).text == "1"
+    assert {row["record_id"] for row in caller.export()} == {"10", "2"}
+    assert report(caller, 9) == []
+    assert caller.post(content="dag", action="delete", dags=["south_clinic"]).text == "1"
+    assert report(caller, 9) == []
+
+
+def test_a_report_follows_a_group_to_its_new_name(caller: Caller) -> None:
+    """A renamed group is the same group under another unique name."""
+    row = {"data_access_group_name": "The Far North", "unique_group_name": "north_clinic"}
+    caller.post(content="dag", action="import", format="json", data=json.dumps([row]))
+    assert {row["record_id"] for row in report(caller, 9)} == {"10"}
+
+
+def test_a_report_whose_events_are_gone_has_no_rows(server: Sandbox, caller: Caller) -> None:
+    """As with groups: own answer."""
+    gone = replace(REPORTS[1], events=("gone_arm_1",))
+    server.project(901).change(reports={8: gone})
+    assert report(caller, 8) == []
+
+
+ORDERS = [
+    ({}, ["2", "10", "10", "11"]),
+    ({"orderby_field1": "record_id", "orderby_sort1": "ASC"}, ["2", "10", "10", "11"]),
+    ({"orderby_field1": "record_id", "orderby_sort1": "DESC"}, ["11", "10", "10", "2"]),
+    ({"orderby_field1": "weight", "orderby_sort1": "ASC"}, ["10", "10", "11", "2"]),
+    ({"orderby_field1": "weight", "orderby_sort1": "DESC"}, ["2", "11", "10", "10"]),
+    ({"orderby_field1": "gone", "orderby_sort1": "DESC"}, ["2", "10", "10", "11"]),
+    (
+        {
+            "orderby_field1": "sex",
+            "orderby_sort1": "DESC",
+            "orderby_field3": "weight",
+            "orderby_sort3": "DESC",
+        },
+        ["2", "11", "10", "10"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "records"), ORDERS)
+def test_a_report_has_its_own_order(
+    server: Sandbox, caller: Caller, attributes: dict[str, str], records: list[str]
+) -> None:
+    """Up to three fields of the project XML; numbers by value, blanks first when ascending."""
     project = server.project(901)
-    project.change(structure=replace(project.structure, dags=project.structure.dags[1:]))
-    assert {row["record_id"] for row in report(caller, 9)} == {"10", "2"}
+    with project.store.writing(None) as draft:
+        draft.row("11", RowKey(START)).update({"sex": "2", "weight": "9"})
+    events = ("start_arm_1", "start_arm_2", "week_1_arm_1")
+    one = Report(30, "Ordered", ("sex", "weight", "felt"), "[sex] <> '' or [felt] <> ''", events)
+    project.change(reports={30: replace(one, attributes=attributes)})
+    assert [row["record_id"] for row in report(caller, 30)] == records
+
+
+def test_rows_of_a_record_are_ordered_within_it(server: Sandbox, caller: Caller) -> None:
+    """The record ID first, another field second: each row has its own place."""
+    attributes = {
+        "orderby_field1": "record_id",
+        "orderby_sort1": "ASC",
+        "orderby_field2": "drug",
+        "orderby_sort2": "DESC",
+    }
+    one = Report(30, "Drugs", ("drug",), "[drug] <> ''", attributes=attributes)
+    server.project(901).change(reports={30: one})
+    assert [row["drug"] for row in report(caller, 30)] == ["B", "A"]
 
 
 def test_a_user_in_a_group_gets_its_records_only(server: Sandbox) -> None:

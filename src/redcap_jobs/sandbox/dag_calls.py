@@ -93,14 +93,15 @@ def delete_dags(context: Context) -> Answer:
 def change_groups(project: SandboxProject, dags: tuple[Dag, ...], moved: Mapping[str, str]) -> None:
     """Take on other groups; ``moved`` maps unique names to new ones, '' for a group that is gone.
 
-    Records, users, reports and folders follow. Hold the project's lock.
+    Records, users, reports and folders follow; a report that was limited to a group that is gone
+    stays limited to it, and shows none of its rows. Hold the project's lock.
     """
     structure = replace(project.structure, dags=dags)
     if not moved:
         project.change(structure=structure)
         return
     reports = {
-        number: replace(one, dags=tuple(dag for dag in (moved.get(d, d) for d in one.dags) if dag))
+        number: replace(one, dags=tuple(moved.get(dag, dag) or dag for dag in one.dags))
         for number, one in project.reports.items()
     }
     folders = {

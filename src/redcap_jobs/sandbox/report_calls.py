@@ -27,6 +27,7 @@ from redcap_jobs.sandbox.records_export import (
     visible_rows,
 )
 from redcap_jobs.sandbox.report import Report
+from redcap_jobs.sandbox.report_order import in_report_order
 from redcap_jobs.sandbox.rights import GROUPS
 
 NO_REPORT = 'The value of the parameter "report_id" is not valid'
@@ -60,11 +61,14 @@ def export_report(context: Context) -> Answer:
 
 
 def report_rows(context: Context, selection: Selection, report: Report) -> Iterable[ExportRow]:
-    """Return the rows that pass the report's logic and lie in its groups and events.
+    """Return the rows that pass the report's logic and lie in its groups and events, in its order.
 
     With filter type RECORD the logic chooses records, of which all rows are shown (the words of
-    REDCap's report page).
+    REDCap's report page). A report whose groups or events are all gone has no rows: own answer.
     """
+    gone = report.events and not context.parameters.array("events")
+    if gone and context.structure.is_longitudinal:
+        return []
     if report.filter_logic and report.attributes.get(FILTER_TYPE) == WHOLE_RECORD:
         every = list(visible_rows(context))
         chosen = {row.record for row in matching_rows(context, every, every)}
@@ -73,8 +77,9 @@ def report_rows(context: Context, selection: Selection, report: Report) -> Itera
         ]
     else:
         rows = rows_chosen(context, selection)
-    groups = {dag.unique_name for dag in context.structure.dags}.intersection(report.dags)
-    return as_shown(context, (row for row in rows if row.dag in groups) if groups else rows)
+    if report.dags:
+        rows = (row for row in rows if row.dag in report.dags)
+    return as_shown(context, in_report_order(context.structure, report, rows))
 
 
 def without_line_ends(rows: Iterable[Sequence[str | int]]) -> Iterator[list[str | int]]:
