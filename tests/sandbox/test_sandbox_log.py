@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sandbox_projects import Caller, trial
 
+from redcap_jobs.sandbox.keep import CREATED, Keeper
 from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 
@@ -151,3 +154,53 @@ def test_the_log_as_csv_and_xml(caller: Caller) -> None:
     assert lines[1].endswith(",77")
     text = caller.post(content="log", format="xml", logtype="record").text
     assert "<record><![CDATA[77]]></record></item>" in text
+
+
+def rename_groups(caller: Caller, names: dict[str, str]) -> None:
+    """Give groups, by their unique names, new names."""
+    rows = [
+        {"data_access_group_name": name, "unique_group_name": unique}
+        for unique, name in names.items()
+    ]
+    data = json.dumps(rows)
+    assert caller.post(content="dag", action="import", format="json", data=data).text == str(
+        len(rows)
+    )
+
+
+def test_rows_follow_a_group_to_its_new_name(server: Sandbox, caller: Caller) -> None:
+    """Whoever asks for the group, by its number or its new name, or is in it, still sees them."""
+    caller.send([{"record_id": "10", "redcap_event_name": START, "sex": "2"}])
+    token = server.project(901).add_user(user("north", dag="north_clinic"))
+    rename_groups(caller, {"north_clinic": "Far North"})
+    for dag in ("20", "far_north"):
+        assert [row["record"] for row in log(caller, dag=dag)] == ["10"]
+    assert log(caller, dag="north_clinic") == []
+    assert [row["record"] for row in log(Caller(server.url, token), logtype="record")] == ["10"]
+
+
+def test_rows_of_a_group_that_is_gone_are_of_no_group(server: Sandbox, caller: Caller) -> None:
+    """A later group of the same name does not find them (own answer)."""
+    caller.send([{"record_id": "10", "redcap_event_name": START, "sex": "2"}])
+    caller.post(content="dag", action="delete", dags=["north_clinic"])
+    row = {"data_access_group_name": "North Clinic", "unique_group_name": ""}
+    caller.post(content="dag", action="import", format="json", data=json.dumps([row]))
+    assert log(caller, dag="north_clinic") == []
+    assert [row["record"] for row in log(caller, logtype="record")] == ["10"]
+
+
+def test_groups_of_the_log_are_kept_over_a_restart(tmp_path: Path) -> None:
+    """Also where groups changed their names with each other, by way of a third."""
+    with Keeper(tmp_path) as keeper:
+        keeper.add([(trial(), CREATED)])
+        with Sandbox(keeper.projects) as server:
+            calling = Caller(server.url, server.project(901).token)
+            calling.send([{"record_id": "10", "redcap_event_name": START, "sex": "2"}])
+            calling.send([{"record_id": "2", "redcap_event_name": "start_arm_2", "sex": "1"}])
+            rename_groups(calling, {"north_clinic": "Third"})
+            rename_groups(calling, {"south_clinic": "North Clinic", "third": "South Clinic"})
+        now = keeper.projects[0].log.all()
+    with Keeper(tmp_path) as keeper:
+        assert keeper.projects[0].log.all() == now
+    groups = {one.record: one.dag for one in now if one.record}
+    assert groups == {"10": "south_clinic", "2": "north_clinic"}

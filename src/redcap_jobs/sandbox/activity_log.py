@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 from typing import Literal, TypeAlias
@@ -37,7 +37,7 @@ class ActivityLog:
     """What happened in a project, oldest first; threads may add at once.
 
     ``added`` is told of new rows before they can be read, ``forgot`` of records before their rows
-    cannot be read any more.
+    cannot be read any more, ``regrouped`` of groups before their rows have other names.
     """
 
     def __init__(self, activities: tuple[Activity, ...] = ()) -> None:
@@ -45,6 +45,7 @@ class ActivityLog:
         self._activities = list(activities)
         self.added: Callable[[Sequence[Activity]], None] | None = None
         self.forgot: Callable[[Sequence[str]], None] | None = None
+        self.regrouped: Callable[[Mapping[str, str]], None] | None = None
 
     def add(self, *activities: Activity) -> None:
         """Note what happened, all of it at once."""
@@ -60,6 +61,16 @@ class ActivityLog:
             if self.forgot is not None and gone:
                 self.forgot(sorted(gone))
             self._activities = [one for one in self._activities if one.record not in gone]
+
+    def regroup(self, moved: Mapping[str, str]) -> None:
+        """Put the rows of groups under new unique names, '' where a group is gone."""
+        with self._lock:
+            if self.regrouped is not None and moved:
+                self.regrouped(moved)
+            self._activities = [
+                replace(one, dag=moved[one.dag]) if one.dag in moved else one
+                for one in self._activities
+            ]
 
     def all(self) -> list[Activity]:
         """Return everything so far."""

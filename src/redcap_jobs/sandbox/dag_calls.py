@@ -93,7 +93,7 @@ def delete_dags(context: Context) -> Answer:
 def change_groups(project: SandboxProject, dags: tuple[Dag, ...], moved: Mapping[str, str]) -> None:
     """Take on other groups; ``moved`` maps unique names to new ones, '' for a group that is gone.
 
-    Records, users, reports and folders follow; a report that was limited to a group that is gone
+    Records, users, reports, folders and the log follow; a report that was limited to a group that is gone
     stays limited to it, and shows none of its rows. Hold the project's lock.
     """
     structure = replace(project.structure, dags=dags)
@@ -118,6 +118,7 @@ def change_groups(project: SandboxProject, dags: tuple[Dag, ...], moved: Mapping
             reports=reports,
             repository=replace(project.repository, folders=folders),
         )
+    project.log.regroup(moved)
 
 
 def moved_members(members: Members, moved: Mapping[str, str]) -> Members:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -155,6 +155,7 @@ class Keeper:
         project.files.dropped = partial(self._files_dropped, project.pid)
         project.log.added = partial(self._activities_added, project.pid)
         project.log.forgot = partial(self._records_forgotten, project.pid)
+        project.log.regrouped = partial(self._log_regrouped, project.pid)
 
     def _project_changed(self, project: SandboxProject) -> None:
         written = self._written[project.pid]
@@ -193,6 +194,17 @@ class Keeper:
         with self._transaction() as db:
             text = "delete from activities where pid = ? and record = ?"
             db.executemany(text, ((pid, name) for name in records))
+
+    def _log_regrouped(self, pid: int, moved: Mapping[str, str]) -> None:
+        # One statement, so that two groups may change their names with each other.
+        cases = " ".join("when ? then ?" for _ in moved)
+        names = [name for pair in moved.items() for name in pair]
+        places = ", ".join("?" for _ in moved)
+        text = (
+            f"update activities set dag = case dag {cases} end where pid = ? and dag in ({places})"
+        )
+        with self._transaction() as db:
+            db.execute(text, [*names, pid, *moved])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
