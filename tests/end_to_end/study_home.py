@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -83,8 +84,18 @@ class Home:
             "XDG_STATE_HOME": str(self.folder / "xdg"),
         }
 
-    def call(self, *arguments: str | Path, kill_at: str = "") -> Done:
-        """Call the command line without a terminal, without pauses between tries."""
+    def call(
+        self, *arguments: str | Path, kill_at: str = "", most_bytes: int | None = None
+    ) -> Done:
+        """Call the command line without a terminal, without pauses between tries.
+
+        With ``most_bytes`` no file can grow beyond that, as on a full disk.
+        """
+
+        def limited() -> None:
+            if most_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
         program = [sys.executable, str(WRAPPED), kill_at]
         done = subprocess.run(
             [*program, *map(str, arguments)],
@@ -94,6 +105,7 @@ class Home:
             text=True,
             timeout=120,
             check=False,
+            preexec_fn=limited,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from study_home import PROD
 from test_text_promises import make_due, only
 from texting import Texting, texting
 
+from redcap_jobs.demo import where_it_is_noon
 from redcap_jobs.errors import CredentialsError, ExitCode, StudyFileError
 
 
@@ -99,3 +101,35 @@ def test_without_a_sender_the_job_says_what_to_add(study: Texting) -> None:
         said = str(error)
     assert "[sender]" in said
     assert study.accepted == []
+
+
+def test_a_full_disk_under_the_state_sends_nothing_that_is_not_journalled(study: Texting) -> None:
+    """The state can grow no more: every text that went out stands in it, and the run says why.
+
+    The limit is that of the process for any file (setrlimit), so that the disk itself stays usable.
+    """
+    zone = where_it_is_noon(datetime.now(UTC))
+    study.home.edit_study('time_zone = "America/Los_Angeles"', f'time_zone = "{zone}"')
+    study.home.edit_study("seconds_between = 1.05", "seconds_between = 0.05")
+    study.home.edit_study("latest = { days = 21 }", "latest = { days = 30 }")
+    anchor = (datetime.now(UTC).date() - timedelta(days=70)).isoformat()
+    baseline = {"redcap_event_name": "baseline_arm_1", "anchor_date": anchor}
+    people = [f"T{1001 + number}" for number in range(6)]
+    study.home.enter(3041, *({"record_id": record, **baseline} for record in people))
+    used = sum(
+        path.stat().st_size for path in study.home.folder.glob("state.db*") if path.is_file()
+    )
+    for room in (used + 4096, used + 3 * 4096, used + 20 * 4096):
+        done = study.home.call(
+            "send-surveys", "--study", study.home.study, "--env-file", study.home.env_file,
+            "--export-token", PROD, "--import-token", PROD, "--yes", most_bytes=room,
+        )  # fmt: skip
+        assert done.code != 0
+        assert "Traceback" not in done.err
+    last = study.home.call(
+        "send-surveys", "--study", study.home.study, "--env-file", study.home.env_file,
+        "--export-token", PROD, "--import-token", PROD, "--yes",
+    )  # fmt: skip
+    assert last.code in (0, 1), last.err
+    texts = Counter(text.to for text in study.accepted)
+    assert set(texts.values()) == {1}
