@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -204,3 +205,40 @@ def test_groups_of_the_log_are_kept_over_a_restart(tmp_path: Path) -> None:
         assert keeper.projects[0].log.all() == now
     groups = {one.record: one.dag for one in now if one.record}
     assert groups == {"10": "south_clinic", "2": "north_clinic"}
+
+
+def test_a_project_xml_is_in_the_log(caller: Caller) -> None:
+    """As an export of data, or of the set-up alone; the words are own answers."""
+    caller.post(content="project_xml")
+    (row,) = log(caller, logtype="export")
+    assert row["action"] == "Data export (API)"
+    caller.post(content="project_xml", returnMetadataOnly="true")
+    assert len(log(caller, logtype="export")) == 1
+    details = [row["details"] for row in log(caller, logtype="manage")]
+    assert details.count("Export project XML (API)") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("surveyLink", "Export survey link (API)"),
+        ("surveyAccessCode", "Export survey access code (API)"),
+        ("surveyReturnCode", "Export survey return code (API)"),
+        ("surveyQueueLink", "Export survey queue link (API)"),
+    ],
+)
+def test_links_and_codes_of_surveys_are_in_the_log(
+    server: Sandbox, caller: Caller, content: str, words: str
+) -> None:
+    """About their record, without the code; a refused call leaves no row (own answers)."""
+    project = server.project(901)
+    forms = tuple(replace(form, survey=True) for form in project.structure.forms)
+    project.change(structure=replace(project.structure, forms=forms))
+    place = {"record": "10", "instrument": "visit", "event": START}
+    code = caller.post(content=content, **place).text.rpartition("=")[2]
+    assert caller.post(content=content, **{**place, "record": "99"}).status_code == 400
+    (row,) = log(caller, record="10")
+    assert (row["action"], row["details"]) == ("Manage/Design ", words)
+    assert [code in str(one) for one in project.log.all()] == [False] * len(project.log.all())
+    caller.post(content="participantList", instrument="visit", event=START)
+    assert "Export survey participant list (API)" in [one.details for one in project.log.all()]

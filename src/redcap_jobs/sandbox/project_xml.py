@@ -22,6 +22,7 @@ from redcap_jobs.sandbox.project_xml_dictionary import Shown, dictionary_lines
 from redcap_jobs.sandbox.records_export import ExportRow, rows_asked_for, select
 from redcap_jobs.sandbox.structure import Event, Structure
 from redcap_jobs.sandbox.structure_calls import REDCAP_VERSION
+from redcap_jobs.sandbox.structure_log import MANAGE
 from redcap_jobs.sandbox.xml_text import element
 
 ROOT = {
@@ -37,6 +38,9 @@ ROOT = {
 CLASSIC_EVENT = "event_1_arm_1"
 """What the file calls the one event that a classic project does not show."""
 OID_LENGTH = 30
+METADATA_LOGGED = "Export project XML (API)"
+DATA_LOGGED = "export_format: ODM, project XML with data"
+"""Own answers: the log's rows are not recorded, only that every export leaves one."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,10 @@ def export_project_xml(context: Context) -> ProjectXml:
         if parameters.flag("returnMetadataOnly")
         else tuple(rows_asked_for(context, select(context)))
     )
+    if rows is None:
+        context.note("manage", MANAGE, METADATA_LOGGED)
+    else:
+        context.note("export", "Data export (API)", DATA_LOGGED)
     return ProjectXml(context.project, shown, rows, context.now)
 
 

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from redcap_jobs.sandbox.answers import Answer, Plain, Table
-from redcap_jobs.sandbox.call_places import existing_record, form_place
+from redcap_jobs.sandbox.call_places import existing_record, form_place, stored_record
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import status_field
 from redcap_jobs.sandbox.parameters import Refusal
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.store import Record, RowKey
 from redcap_jobs.sandbox.structure import Structure
+from redcap_jobs.sandbox.structure_log import MANAGE, noted
 
 NOT_A_SURVEY = "The instrument '{}' is not enabled as a survey"
 NO_RETURN_CODE = "The survey '{}' does not allow participants to save and return later"
@@ -105,12 +106,14 @@ def survey_named(context: Context) -> str:
 def survey_link(context: Context) -> Answer:
     """Answer ``content=surveyLink``: plain text."""
     response = response_named(context)
+    note_about(context, "Export survey link (API)")
     return Plain(link_of(context.project, context.public_url, response))
 
 
 def access_code(context: Context) -> Answer:
     """Answer ``content=surveyAccessCode``: nine signs."""
     record, key, form = response_named(context)
+    note_about(context, "Export survey access code (API)")
     return Plain(code_of(context.project, "access", ACCESS_LENGTH, record, *key, form))
 
 
@@ -120,6 +123,7 @@ def return_code(context: Context) -> Answer:
     form = next(form for form in context.structure.forms if form.name == name)
     if form.survey_attributes.get("save_and_return", "1") == "0":
         raise Refusal(400, NO_RETURN_CODE.format(name))
+    note_about(context, "Export survey return code (API)")
     return Plain(code_of(context.project, "return", RETURN_LENGTH, record, *key, name))
 
 
@@ -127,9 +131,18 @@ def queue_link(context: Context) -> Answer:
     """Answer ``content=surveyQueueLink``: plain text."""
     if not any(form.survey for form in context.structure.forms):
         raise Refusal(400, QUEUE_OFF)
-    return Plain(queue_link_of(context.project, context.public_url, existing_record(context)))
+    record = existing_record(context)
+    note_about(context, "Export survey queue link (API)")
+    return Plain(queue_link_of(context.project, context.public_url, record))
 
 
+def note_about(context: Context, details: str) -> None:
+    """Note a call about the record that it names; never the link or code itself."""
+    record = stored_record(context)
+    context.note("manage", MANAGE, details, context.parameters.text("record"), record.dag)
+
+
+@noted("Export survey participant list (API)")
 def participant_list(context: Context) -> Answer:
     """Answer ``content=participantList``: a row per record that can answer the survey there."""
     form = survey_named(context)
