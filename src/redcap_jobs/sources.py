@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from redcap_jobs.clock import Clock
-    from redcap_jobs.messaging.desk import TextDesk
+    from redcap_jobs.messaging.desk import Reach, TextDesk
     from redcap_jobs.reading import Side
     from redcap_jobs.state.fingerprint import Fingerprinter
     from redcap_jobs.state.scope import ProjectKey
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Sources:
     """Gathers what one run's job asks for; ``scope`` is what its decisions are kept under.
 
-    ``as_of`` is the instant asked for on the command line, None for now. ``desk`` is there once a
-    job that texts has looked at its texts.
+    ``as_of`` is the instant asked for on the command line, None for now. ``reach`` (whom texts
+    may reach) and ``desk`` are there once a job that texts has looked at its texts.
     """
 
     job: Job
@@ -49,7 +49,8 @@ class Sources:
     credentials: Credentials
     key: Fingerprinter
     clock: Clock
-    desk: TextDesk | None = field(default=None)
+    reach: Reach | None = None
+    desk: TextDesk | None = None
 
     def gather(
         self, source: Side, target: Side, records: Sequence[str], *, fresh: bool = False
@@ -66,8 +67,8 @@ class Sources:
             options=self.options,
             keyed=self.key.one,
             project=str(self.project),
-            reaches=self.desk.reaches if self.desk else "development",
-            development=self.desk.development if self.desk else (),
+            reaches=self.reach.reaches if self.reach else "development",
+            development=self.reach.phones if self.reach else (),
             as_of=self.as_of or self.clock.now(),
             fresh=fresh,
         )
@@ -98,9 +99,15 @@ class Sources:
     def look_at_texts(self, *, keep: bool) -> list[Problem]:
         """Learn what became of open texts and which replies came, where the job is about texts.
 
-        A dry run keeps nothing, so it asks nothing either.
+        A dry run keeps nothing, so it asks nothing either, and needs no account to ask with.
         """
         if not self.job.texts:
+            return []
+        if self.reach is None:
+            from redcap_jobs.messaging.desk import reach_of
+
+            self.reach = reach_of(self.study, self.credentials, self.project)
+        if not keep:
             return []
         if self.desk is None:
             from redcap_jobs.messaging.desk import open_desk
@@ -114,8 +121,9 @@ class Sources:
                 self.job.name,
                 self.key,
                 self.clock,
+                self.reach,
             )
-        return self.desk.watch.look().problems if keep else []
+        return self.desk.watch.look().problems
 
     def look_again(self) -> None:
         """Learn what became of the texts of this run, as far as it is known within a minute."""

@@ -133,3 +133,24 @@ def test_a_full_disk_under_the_state_sends_nothing_that_is_not_journalled(study:
     assert last.code in (0, 1), last.err
     texts = Counter(text.to for text in study.accepted)
     assert set(texts.values()) == {1}
+
+
+def test_a_dry_run_needs_no_twilio_account(study: Texting) -> None:
+    """What would be sent can be looked at before there is an account; Twilio is asked nothing."""
+    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_NUMBER")
+    study.home.write(**{**study.home.sandbox.variables, **dict.fromkeys(names)})
+    run = study.run(yes=False, dry_run=True)
+    assert run.exit_code == ExitCode.DONE, run
+    assert "6 x text" in run.message
+    assert study.home.sandbox.twilio_requests == []
+
+
+def test_real_participants_are_never_texted_by_a_sandbox_nor_made_up_ones_for_real(
+    study: Texting,
+) -> None:
+    """REDCap on this machine with Twilio's own address is refused before anything is asked."""
+    url = study.home.sandbox.twilio_url
+    study.home.edit_study(f'url = "{url}"', 'url = "https://api.twilio.com"')
+    run = study.run()
+    assert run.exit_code == ExitCode.REFUSED
+    assert "sandbox" in run.message

@@ -6,7 +6,7 @@ project is written; else the study file's development recipients, or nobody.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, Finding, GuardRefused, StudyFileError
@@ -27,12 +27,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextDesk:
-    """What one run texts with; ``reaches`` says whom, ``development`` are the phones else."""
+    """What one run texts with."""
 
     watch: Watch
     courier: TextCourier
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whom a run's texts may reach; ``phones`` are those of a development run, in E.164."""
+
     reaches: Reaches
-    development: tuple[str, ...]
+    phones: tuple[str, ...] = field(default=(), repr=False)
+
+
+def reach_of(study: Study, credentials: Credentials, project: ProjectKey) -> Reach:
+    """Say whom the texts of a run on a project may reach.
+
+    Raises:
+        StudyFileError: ``[sender]``, ``[messages]`` or ``[[surveys]]`` is missing.
+        CredentialsError: A phone that ``[development]`` names is not set, or is none.
+        GuardRefused: REDCap and the sender do not go together.
+
+    """
+    sender, _ = required(study)
+    reaches: Reaches = "participants" if project.mode == "production" else "development"
+    refuse_mixture(study, sender, reaches)
+    if reaches == "participants":
+        return Reach(reaches)
+    return Reach(reaches, development_phones(study, credentials))
 
 
 def required(study: Study) -> tuple[Sender, Messages]:
@@ -100,13 +123,13 @@ def open_desk(
     job: str,
     keyed: Fingerprinter,
     clock: Clock,
+    reach: Reach,
 ) -> TextDesk:
     """Put the desk together; nothing is asked of Twilio yet.
 
     Raises:
         StudyFileError: ``[sender]``, ``[messages]`` or ``[[surveys]]`` is missing.
         CredentialsError: A variable that ``[sender]`` names is not set.
-        GuardRefused: REDCap and the sender do not go together.
 
     """
     from redcap_jobs.messaging.courier import TextCourier
@@ -115,10 +138,7 @@ def open_desk(
     from redcap_jobs.state.throttle import Throttle
 
     sender, messages = required(study)
-    reaches: Reaches = "participants" if project.mode == "production" else "development"
-    refuse_mixture(study, sender, reaches)
     account = Account.of(sender, credentials)
-    development = development_phones(study, credentials) if reaches == "development" else ()
     client = TwilioClient(account, sender.url, keyed.one)
     watch = Watch(store, study.study.id, project, client, keyed.one, clock)
     throttle = Throttle(
@@ -139,6 +159,6 @@ def open_desk(
         watch=watch,
         keyed=keyed.one,
         clock=clock,
-        only_to=None if reaches == "participants" else frozenset(development),
+        only_to=None if reach.reaches == "participants" else frozenset(reach.phones),
     )
-    return TextDesk(watch, courier, reaches, development)
+    return TextDesk(watch, courier)
