@@ -39,18 +39,16 @@ class History:
     by_subject: Mapping[tuple[str, str], tuple[Sent, ...]]
     """(record, message id) → the last attempt of each key."""
 
-    def attempts(
-        self, record: str, ids: tuple[str, ...], places: tuple[str, ...], zone: str
-    ) -> list[Attempt]:
-        """Give the last attempt of each occurrence of one survey at one place.
+    def attempts(self, record: str, ids: tuple[str, ...], zone: str) -> list[Attempt]:
+        """Give the last attempt of each occurrence of one survey, on whichever event it was sent.
 
-        ``ids`` are the survey's, ``places`` the names of its event, newest first; dates are those
-        of ``zone``.
+        ``ids`` are the survey's; dates are those of ``zone``. A person is asked for a survey on one
+        event only: whose event was renamed, or who was moved to another arm, was asked all the same.
         """
         found: dict[int, Attempt] = {}
         for message in reversed(ids):
             for sent in self.by_subject.get((record, message), ()):
-                if sent.key.event in places and sent.key.occurrence.isdigit():
+                if sent.key.occurrence.isdigit():
                     one = attempt_of(sent, zone)
                     found[one.occurrence] = weightier(found.get(one.occurrence), one)
         return list(found.values())

@@ -31,14 +31,14 @@ QUIET = frozenset({"upcoming", "completed", "before_start", "asked", "waiting"})
 class Judged:
     """One survey of one participant: ``due`` says what, ``no`` why it is not sent all the same.
 
-    ``event`` is the unique event name ('' in a classic project), ``places`` the names under which
-    the journal may know it; ``due_on`` is the survey's due date.
+    ``event`` is the unique event name ('' in a classic project), ``place`` its name in keys;
+    ``due_on`` is the survey's due date.
     """
 
     survey: Survey
     recipient: Recipient
     event: str
-    places: tuple[str, ...]
+    place: str
     due_on: date | None
     due: Due
     no: str = ""
@@ -146,7 +146,7 @@ def of_survey(
             survey,
             known[record],
             event,
-            places_of(event, inputs),
+            place_of(event, inputs),
             to_date(due_on[place]),
             Due("upcoming"),
         )
@@ -170,7 +170,7 @@ def with_reasons(
     if one.due_on is None:
         return replace(one, due=Due("upcoming", why="no anchor date"))
     local = who.local(as_of)
-    done = before.attempts(who.record, one.survey.ids, one.places, who.zone)
+    done = before.attempts(who.record, one.survey.ids, who.zone)
     found = due(one.survey, one.due_on, local.date(), done)
     no = ""
     if found.decision == "due":
@@ -226,12 +226,12 @@ def events_by_arm(survey: Survey, inputs: Inputs) -> dict[int, str]:
     return dict(own_events(place, inputs.source))
 
 
-def places_of(event: str, inputs: Inputs) -> tuple[str, ...]:
+def place_of(event: str, inputs: Inputs) -> str:
     """Name an event as keys do: by the id that a renaming leaves alone, else by its name."""
     if not event:
-        return ("",)
+        return ""
     known = inputs.target.event(event) if event in names(inputs) else inputs.source.event(event)
-    return (known.event_id, event) if known.event_id else (event,)
+    return known.event_id or event
 
 
 def names(inputs: Inputs) -> set[str]:

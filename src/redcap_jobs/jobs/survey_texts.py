@@ -135,9 +135,7 @@ def body_of(
 def text_of(inputs: Inputs, one: Judged, body: str) -> Text:
     """Give the action of one text."""
     who, occurrence = one.recipient, str(one.due.occurrence)
-    key = MessageKey(
-        inputs.project, one.survey.id, who.record, one.places[0], occurrence=occurrence
-    )
+    key = MessageKey(inputs.project, one.survey.id, who.record, one.place, occurrence=occurrence)
     return Text(
         key=str(key),
         record=who.record,

@@ -1,0 +1,65 @@
+"""What counts as sent before: by journal or by REDCap's log, under whatever name it once had."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from redcap_jobs.jobs.survey_history import history
+from redcap_jobs.messaging.keys import MessageKey
+from redcap_jobs.plan import MESSAGE_COLUMNS
+
+PROJECT = "production:5@https://redcap.example.org/api"
+NONE = pd.Series([], dtype="str")
+
+
+def key(message: str = "m2", event: str = "12043", occurrence: str = "0") -> str:
+    return str(MessageKey(PROJECT, message, "1", event, "", occurrence))
+
+
+def frame(*rows: dict[str, str]) -> pd.DataFrame:
+    """Give a messages frame; what is not named is a text sent in the evening of 1 March, UTC."""
+    blank = dict.fromkeys(MESSAGE_COLUMNS, "") | {
+        "attempt": "1", "state": "sent", "status": "delivered", "not_sent": "false",
+        "at": "2026-03-02T01:30:00Z", "record": "1",
+    }  # fmt: skip
+    return pd.DataFrame([blank | row for row in rows], columns=MESSAGE_COLUMNS, dtype="str")
+
+
+@pytest.mark.parametrize(
+    "before", [key("m2"), key("month-2"), key("m2", event="month_2_arm_1"), key("m2", event="99")]
+)
+def test_a_text_counts_whatever_its_survey_or_event_was_called(before: str) -> None:
+    """A former id, an event's name from before its id was known, the event of another arm."""
+    known = history(frame({"key": before}), NONE, PROJECT)
+    (attempt,) = known.attempts("1", ("m2", "month-2"), "America/New_York")
+    assert (attempt.occurrence, attempt.state, attempt.on) == (0, "sent", date(2026, 3, 1))
+    assert known.attempts("2", ("m2", "month-2"), "UTC") == []
+    assert known.attempts("1", ("m4",), "UTC") == []
+
+
+def test_the_last_attempt_of_a_key_counts() -> None:
+    """A first attempt that was not sent, then one that was."""
+    rows = [
+        {"key": key(), "attempt": "2"},
+        {"key": key(), "attempt": "1", "state": "rejected", "not_sent": "true"},
+    ]
+    (attempt,) = history(frame(*rows), NONE, PROJECT).attempts("1", ("m2",), "UTC")
+    assert (attempt.state, attempt.is_free) == ("sent", False)
+
+
+def test_what_went_out_under_one_name_outweighs_what_did_not_under_another() -> None:
+    """The old id's text was accepted; the new id's was given back before it was posted."""
+    rows = [{"key": key("old")}, {"key": key("m2"), "state": "released"}]
+    (attempt,) = history(frame(*rows), NONE, PROJECT).attempts("1", ("m2", "old"), "UTC")
+    assert attempt.state == "sent"
+
+
+def test_redcaps_log_remembers_what_the_journal_lost() -> None:
+    """A key of this project counts; one of another (a copy), and what is no key, do not."""
+    logged = pd.Series([key(), key().replace(":5@", ":6@"), "typed by hand"], dtype="str")
+    (attempt,) = history(frame(), logged, PROJECT).attempts("1", ("m2",), "UTC")
+    assert attempt.state == "logged"
+    assert not attempt.is_free
