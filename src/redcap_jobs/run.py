@@ -178,7 +178,23 @@ class Run:
                 client.close()
             self.record_end(outcome)
             notify(outcome)
+            self.tell_by_mail(outcome)
         return outcome
+
+    def tell_by_mail(self, outcome: RunOutcome) -> None:
+        """Tell the study's people where a job that texts begins to fail, or is well again."""
+        from redcap_jobs.notify.alarms import after_run
+
+        if self.job.texts:
+            after_run(
+                outcome,
+                store=self.store,
+                study=self.study,
+                credentials=self.credentials,
+                project=self.project,
+                clock=self.clock,
+                whole=not self.request.records,
+            )
 
     def options_used(self) -> dict[str, object]:
         """Return what the command line asked for beyond the required; kept in the run record."""
