@@ -7,7 +7,7 @@ not repeat; in a classic project a row goes on which none of the columns lives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from redcap_jobs.sandbox.context import Context
@@ -28,7 +28,12 @@ class ExportRow:
 
 
 def selected_rows(context: Context, selection: Selection) -> Iterator[ExportRow]:
-    """Yield the stored rows that were asked for, record by record.
+    """Yield the stored rows that were asked for, record by record."""
+    return filter(asked_for(context, selection), visible_rows(context))
+
+
+def asked_for(context: Context, selection: Selection) -> Callable[[ExportRow], bool]:
+    """Return what tells whether a row lies in the events and forms of the call.
 
     A repeating instrument's row is shown only if a column of that form was asked for; this
     sandbox's own answer where nothing is recorded, as is ignoring records that do not exist.
@@ -39,14 +44,14 @@ def selected_rows(context: Context, selection: Selection) -> Iterator[ExportRow]
     asked = {column.form for column in selection.columns if column.field != id_field}
     bare = not structure.is_longitudinal and not selection.with_keys
     base = asked & structure.forms_on_row("", "") if bare else asked
-    for row in visible_rows(context):
+    with_base = bool(base) or not bare or selection.everything
+
+    def wanted(row: ExportRow) -> bool:
         if events and row.key.event not in events:
-            continue
-        if row.key.instrument:
-            if row.key.instrument in asked:
-                yield row
-        elif base or not bare or selection.everything:
-            yield row
+            return False
+        return row.key.instrument in asked if row.key.instrument else with_base
+
+    return wanted
 
 
 def visible_rows(context: Context) -> Iterator[ExportRow]:

@@ -6,7 +6,8 @@ row of a repeating instrument, a field of another form is blank.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import SetupError
@@ -24,15 +25,48 @@ if TYPE_CHECKING:
     from redcap_jobs.sandbox.records_export import ExportRow
 
 
-def matching_rows(
-    context: Context, rows: Sequence[ExportRow], all_rows: Sequence[ExportRow]
-) -> list[ExportRow]:
-    """Return those of ``rows`` for which the call's filterLogic is true.
+ROWS_AT_ONCE = 5_000
+"""So many rows, and the rest of their last record, are judged together and held in memory."""
 
-    ``all_rows`` are the rows that a reference to another event may read.
+
+def matching_rows(context: Context, rows: Iterable[ExportRow]) -> Iterator[ExportRow]:
+    """Return those of ``rows`` for which the call's filterLogic is true, block by block.
+
+    ``rows`` come record by record, with all rows that a reference to another event may read.
 
     Raises:
-        Refusal: The logic cannot be parsed, or names what the project does not have.
+        Refusal: The logic cannot be parsed, or names what the project does not have. That is told
+            before the first row.
+
+    """
+    blocks = blocks_of_records(rows)
+    try:
+        true_of = judge(context)
+        first = true_of(next(blocks, []))
+    except (SetupError, LookupError) as error:
+        raise Refusal(
+            400, f'The value of the parameter "filterLogic" is not valid: {error}'
+        ) from None
+    return chain(first, chain.from_iterable(map(true_of, blocks)))
+
+
+def blocks_of_records(rows: Iterable[ExportRow]) -> Iterator[list[ExportRow]]:
+    """Yield the rows in blocks that end with a record's last row."""
+    block: list[ExportRow] = []
+    for row in rows:
+        if len(block) >= ROWS_AT_ONCE and row.record != block[-1].record:
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
+
+
+def judge(context: Context) -> Callable[[Sequence[ExportRow]], list[ExportRow]]:
+    """Return what keeps those of a block's rows for which the call's filterLogic is true.
+
+    Raises:
+        SetupError, LookupError: The logic cannot be parsed, or names what does not exist.
 
     """
     import pandas as pd
@@ -41,29 +75,32 @@ def matching_rows(
     from redcap_jobs.redcap.records import RowView
 
     project = project_view(context.project)
-    try:
-        expression = parse(context.parameters.text("filterLogic"))
-        refuse_unknown_names(expression, project)
-        frame = rows_frame(expression, all_rows, project)
+    expression = parse(context.parameters.text("filterLogic"))
+    refuse_unknown_names(expression, project)
+
+    def true_of(rows: Sequence[ExportRow]) -> list[ExportRow]:
+        frame = rows_frame(expression, rows, project)
         now = pd.Series(pd.Timestamp(context.now), index=frame.index).astype("datetime64[s]")
         view = RowView(frame, project, tuple(project.missing_data_codes), today=now)
-        truths = expression.truth(view)
-    except (SetupError, LookupError) as error:
-        raise Refusal(
-            400, f'The value of the parameter "filterLogic" is not valid: {error}'
-        ) from None
-    kept = {
-        (row.record, row.key) for row, true in zip(all_rows, truths.tolist(), strict=True) if true
-    }
-    return [row for row in rows if (row.record, row.key) in kept]
+        truths = expression.truth(view).tolist()
+        return [row for row, true in zip(rows, truths, strict=True) if true]
+
+    return true_of
 
 
 def refuse_unknown_names(expression: Expression, project: Project) -> None:
-    """Look every field and event up; DictionaryError for one that does not exist."""
+    """Look every field, option and event up.
+
+    Raises:
+        DictionaryError, LookupError: One does not exist.
+
+    """
     from redcap_jobs.redcap.logic import SMART_EVENTS
 
     for reference in expression.references:
         project.field(reference.field)
+        if reference.column not in project.export_columns(reference.field):
+            raise LookupError(f"{reference} is no column of an export")
         if reference.event is not None and reference.event not in SMART_EVENTS:
             project.event(reference.event)
 

@@ -12,6 +12,7 @@ from redcap_jobs.sandbox.export_flat import flat_table
 from redcap_jobs.sandbox.export_hash import as_shown
 from redcap_jobs.sandbox.export_rows import (
     ExportRow,
+    asked_for,
     ordered_rows,
     selected_rows,
     visible_rows,
@@ -55,7 +56,6 @@ def rows_asked_for(context: Context, selection: Selection) -> Iterable[ExportRow
 
 def rows_chosen(context: Context, selection: Selection) -> Iterable[ExportRow]:
     """Return the stored rows that records, events, date range and filterLogic choose."""
-    rows = selected_rows(context, selection)
     if not context.parameters.text("filterLogic"):
-        return rows
-    return matching_rows(context, list(rows), list(visible_rows(context)))
+        return selected_rows(context, selection)
+    return filter(asked_for(context, selection), matching_rows(context, visible_rows(context)))

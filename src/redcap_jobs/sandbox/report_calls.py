@@ -70,11 +70,10 @@ def report_rows(context: Context, selection: Selection, report: Report) -> Itera
     if gone and context.structure.is_longitudinal:
         return []
     if report.filter_logic and report.attributes.get(FILTER_TYPE) == WHOLE_RECORD:
-        every = list(visible_rows(context))
-        chosen = {row.record for row in matching_rows(context, every, every)}
-        rows: Iterable[ExportRow] = [
+        chosen = {row.record for row in matching_rows(context, visible_rows(context))}
+        rows: Iterable[ExportRow] = (
             row for row in selected_rows(context, selection) if row.record in chosen
-        ]
+        )
     else:
         rows = rows_chosen(context, selection)
     if report.dags:
