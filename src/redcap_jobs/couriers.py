@@ -28,6 +28,8 @@ NEXT_READ_TOGETHER = 50
 LOST_IN_A_ROW = 3
 """After so many answers lost one after the other nothing more is begun: each may be a text that
 went out and that a person has to look up."""
+TURNS = 3
+"""So many turns are waited for where each comes after what was read is out of date."""
 
 Verdict: TypeAlias = Stands | Withhold
 
@@ -66,7 +68,7 @@ class AtOnce:
 
 Fresh: TypeAlias = Callable[[Sequence[Action]], Inputs]
 """Reads afresh, from REDCap, what decides about the first of these actions, not longer than a
-minute ago; the others follow it and are read along."""
+minute ago; the others follow it and are read along. The same inputs again: they still count."""
 
 
 @dataclass
@@ -150,18 +152,27 @@ class Delivery:
     def claimed(
         self, courier: Courier, action: Action, following: Sequence[Action], claim: Claimed
     ) -> Posted | Withhold:
-        """Recheck what was claimed on fresh data, wait for its turn, and post it."""
+        """Recheck what was claimed on fresh data, wait for its turn, and post it.
+
+        Where the wait outlasted the fresh data, they are read again, and another turn is waited
+        for: what decides is never older than the data may be.
+        """
         try:
-            verdict = self.job.recheck(self.study, action, self.fresh(following))
-            if isinstance(verdict, Withhold):
-                return verdict
-            with courier.turn(action) as verdict:
+            for _ in range(TURNS):
+                inputs = self.fresh(following)
+                verdict = self.job.recheck(self.study, action, inputs)
                 if isinstance(verdict, Withhold):
                     return verdict
-                self.still_locked()
-                self.journal.begin_posting(claim)
-                log.debug("step posting")
-                return self.post(courier, action, claim)
+                with courier.turn(action) as verdict:
+                    if isinstance(verdict, Withhold):
+                        return verdict
+                    if self.fresh(following) is not inputs:
+                        continue
+                    self.still_locked()
+                    self.journal.begin_posting(claim)
+                    log.debug("step posting")
+                    return self.post(courier, action, claim)
+            raise NothingMore("turns came so late that what had been read was out of date")
         except RedcapJobsError as error:
             self.give_back(claim, error)
             raise

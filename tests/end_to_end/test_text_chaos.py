@@ -28,8 +28,10 @@ from text_chaos import (
 )
 from texting import MIDDAY
 
+from redcap_jobs.errors import StateError
 from redcap_jobs.jobs import survey_due
 from redcap_jobs.state.journal import Journal
+from redcap_jobs.state.throttle import Throttle
 
 LONG = bool(os.environ.get("REDCAP_JOBS_LONG_TESTS"))
 RUNS_PER_ROUND = 6
@@ -222,3 +224,24 @@ def test_the_judge_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         study.see_to_its_end([study.start("send-surveys", Hurt())])
         with pytest.raises(AssertionError, match="went out twice"):
             at_most_once(study)
+
+
+def test_a_lost_lease_leaves_nothing_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run took the sending number over just before a post: known as not sent, sent later."""
+    begin = Throttle.begin
+    lost = iter([True])
+
+    def begin_or_not(throttle: Throttle, units: int) -> float:
+        if next(lost, False):
+            raise StateError("the sender's lease was taken over by another run")
+        return begin(throttle, units)
+
+    monkeypatch.setattr(Throttle, "begin", begin_or_not)
+    with chaos_study(tmp_path, 3) as study:
+        study.run("send-surveys")
+        assert study.sandbox.twilio.accepted() == []
+        assert [(one.state, one.not_sent) for one in study.entries()] == [("rejected", True)]
+        until_nothing_changes(study)
+        everybody_has_theirs(study, reminder=False)

@@ -141,6 +141,7 @@ def test_too_many_requests_were_never_processed(
     [
         {"status": 500, "body": error(20500, 500)},
         {"status": 503, "body": "<html>503 Service Unavailable</html>"},
+        {"status": 408, "body": "<html>408 Request Time-out</html>"},
         {"status": 201, "body": '{"sid": "SM00'},
         {"status": 201, "json": message(sid=None)},
         {"status": 201, "json": message(sid="nonsense")},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -247,7 +248,46 @@ def test_inputs_are_read_afresh_for_each_action(store: Store, partner: Partner) 
 
     made.fresh = fresh
     carry_out(made, plan_of("1", "2"))
-    assert seen == ["1", "2"]
+    assert list(dict.fromkeys(seen)) == ["1", "2"]
+
+
+@pytest.mark.parametrize(("outlasts", "ended"), [(1, "sent"), (99, "not begun")])
+def test_a_turn_that_comes_too_late_is_rechecked_on_data_read_anew(
+    store: Store, partner: Partner, outlasts: int, ended: str
+) -> None:
+    """Who waited long for a turn knows nothing any more: read, recheck, another turn; not for ever."""
+    made = executor(store, partner, Redcap())
+    reads = iter(range(100))
+    turns: list[str] = []
+    judged: list[object] = []
+
+    class Busy(MemberCourier):
+        @contextmanager
+        def turn(self, action: Action) -> Iterator[Stands]:
+            turns.append(action.record)
+            yield Stands()
+
+    def fresh(actions: Sequence[Action]) -> object:
+        late = len(turns) > made_anew[0] and made_anew[0] < outlasts
+        if late or not judged:
+            made_anew[0] += bool(judged)
+            judged.append(next(reads))
+        return judged[-1]
+
+    made_anew = [0]
+    made.couriers = {"partner": Busy(partner)}
+    made.fresh = fresh  # type: ignore[assignment] - a number stands for what was read
+    rechecked: list[object] = []
+
+    def recheck(study: object, action: Action, inputs: object) -> Stands:
+        rechecked.append(inputs)
+        return Stands()
+
+    counted = carry_out(made, plan_of("1"), replace(JOB, recheck=recheck))
+    assert counted == {ended: 1}
+    assert rechecked == ([0, 1] if ended == "sent" else [0, 1, 2])
+    assert len(turns) == len(rechecked)
+    assert len(partner.accepted) == (ended == "sent")
 
 
 def test_a_result_is_not_written_into_a_record_that_is_gone(store: Store, partner: Partner) -> None:

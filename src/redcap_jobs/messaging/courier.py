@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from redcap_jobs.couriers import NothingMore, Verdict
+from redcap_jobs.errors import StateError
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import Action, Posted, Stands, Text, Withhold
 from redcap_jobs.state.journal_entry import Cap, Intent
@@ -159,11 +160,17 @@ class TextCourier:
         return ends - now - MARGIN
 
     def post(self, action: Action) -> Posted:
-        """Post it, once; a phone that Twilio names as opted out is stopped for good."""
+        """Post it, once; a phone that Twilio names as opted out is stopped for good.
+
+        Where the sender's next slot cannot be committed nothing is posted, and that is known.
+        """
         text = as_text(action)
         if self._slot is None:
             raise RuntimeError("a text is posted in its turn only")
-        self._slot.posting()
+        try:
+            self._slot.posting()
+        except StateError as error:
+            return Posted("rejected", not_sent=True, stops=str(error), sentence=str(error))
         posted = self._client.send(text.to, text.body, self.validity(text, self._clock.now()))
         if posted.state == "rejected" and reaction(posted.code).kind == "opted_out":
             reason = f"Twilio's code {posted.code}"

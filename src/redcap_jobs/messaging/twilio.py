@@ -37,6 +37,7 @@ PAGE_SIZE = 1000
 SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 VALIDITY_LONGEST = timedelta(hours=10)
 SERVER_ERROR = 500
+REQUEST_TIMEOUT = 408
 TOO_MANY_REQUESTS = 429
 
 
@@ -261,8 +262,11 @@ class NotFound(TwilioUnreachable):
 
 
 def refused(status: int, code: str) -> Posted:
-    """Say what a refused POST means: the table's word for its code, unknown for server errors."""
-    if status >= SERVER_ERROR:
+    """Say what a refused POST means: the table's word for its code, unknown for server errors.
+
+    Unknown, too, for 408: something on the way had no patience, and may have passed it on.
+    """
+    if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
         return Posted("unknown", code=code, note=f"HTTP {status}")
     if code == str(status) != str(TOO_MANY_REQUESTS):
         sentence = (
