@@ -31,7 +31,9 @@ def parsed(words: Sequence[str]) -> Parsed:
     values, rest, _ = cli.make_parser(context).parse_args(args=list(words))
     path: list[str] = []
     while isinstance(command, click.Group) and rest:
-        name = rest.pop(0)
+        default = getattr(command, "default_command", "")
+        known = rest[0] in command.list_commands(context) or not default
+        name = rest.pop(0) if known else default
         found = command.get_command(context, name)
         if found is None:
             raise click.UsageError(f"no such command {name!r}", context)
@@ -56,7 +58,7 @@ def shown(text: str) -> Iterator[list[str]]:
     lines = re.findall(r"(?m)^(?:.*&& *|[# ]*)(?:\S*/)?redcap-jobs (.*)$", joined)
     lines += re.findall(r"`(?:\S*/)?redcap-jobs ([^`]*)`", joined)
     for line in lines:
-        words = shlex.split(line, comments=True)
+        words = shlex.split(line.split(" > ")[0], comments=True)
         yield words[: words.index("&&")] if "&&" in words else words
 
 

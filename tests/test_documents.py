@@ -89,7 +89,7 @@ def demo_text() -> str:
 
 def documents() -> dict[str, str]:
     """Return every text that shows command lines, by name."""
-    files = ("README.md", ".env.example", "crontab.example")
+    files = ("README.md", ".env.example", "crontab.example", "docs/sandbox.md", "docs/texts.md")
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files}
     texts |= {f"{name} --help": help_of(command) for name, command in HELP.items()}
     texts |= {str(path.relative_to(ROOT)): "\n".join(strings(path)) for path in SOURCES}
@@ -166,12 +166,16 @@ def test_commands_named_in_messages_exist() -> None:
         (path.name, match[1], match[2])
         for path in SOURCES
         for text in strings(path)
-        for match in re.finditer(r"redcap-jobs ((?:state )?[a-z][a-z-]+)\b([^;:)`\n]*)", text)
+        for match in re.finditer(
+            r"redcap-jobs ((?:state |messages (?!study\b))?[a-z][a-z-]+)\b([^;:)`\n]*)", text
+        )
     ]
     assert len(mentions) > 20
     for where, name, rest in mentions:
         assert name in known, f"{where}: redcap-jobs {name}"
         options = re.findall(r"(?<!\S)--[a-z-]+", rest.split(". ")[0])
+        if default := getattr(HELP[name], "default_command", ""):
+            name = f"{name} {default}"
         assert set(options) <= known[name] | {"--help"}, f"{where}: redcap-jobs {name}{rest}"
 
 

@@ -32,10 +32,12 @@ DAY = click.DateTime(["%Y-%m-%d"])
 class MessagesGroup(click.Group):
     """A group in which a study that stands where a command could shows the overview."""
 
+    default_command = "overview"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``messages STUDY`` as ``messages overview STUDY``."""
         if args and args[0] not in (*self.commands, "--help"):
-            args = ["overview", *args]
+            args = [self.default_command, *args]
         return super().parse_args(ctx, args)
 
 
