@@ -19,6 +19,7 @@ from redcap_jobs.jobs import JOBS
 COMMANDS = {
     "check": "Check a study file, alone or against the live project.",
     "demo": "Try everything on a local sandbox, start to end.",
+    "due": "Say who will be texted what in the coming days.",
     "init": "Write a first study file, .env and the dictionary rows still lacking.",
     "messages": "Show what became of the texts; settle, stop and allow.",
     "pause": "Send no texts of a study until a day is over.",

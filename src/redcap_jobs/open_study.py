@@ -50,24 +50,28 @@ class OpenStudy:
             UsageError: No such project is declared, or it must be said which one is meant.
 
         """
+        return self.projects()[self.token(token)]
+
+    def token(self, name: str | None) -> str:
+        """Return the name of the token's variable that :meth:`project` goes by."""
         from redcap_jobs.study.credentials import GIVEN_LITERALLY, token_name_is_literal
 
-        if token is not None and token_name_is_literal(token):
+        if name is not None and token_name_is_literal(name):
             raise UsageError(f"--token: {GIVEN_LITERALLY}")
         declared = self.projects()
         known = ", ".join(sorted(declared)) or "none"
-        if token is not None:
-            if token not in declared:
+        if name is not None:
+            if name not in declared:
                 raise UsageError(
-                    f"--token {token}: {self.study.path} declares no such project that is "
+                    f"--token {name}: {self.study.path} declares no such project that is "
                     f"written (declared: {known})"
                 )
-            return declared[token]
-        every = set(declared.values())
-        likely = {each for each in every if each.mode == "production"} or every
-        if len(likely) != 1:
+            return name
+        likely = [each for each, key in declared.items() if key.mode == "production"]
+        likely = likely or list(declared)
+        if len({declared[each] for each in likely}) != 1:
             raise UsageError(f"which project? Say --token with one of: {known}")
-        return likely.pop()
+        return likely[0]
 
 
 @contextmanager

@@ -36,6 +36,8 @@ def test_more_texts_than_a_run_may_send_are_refused(study: Texting) -> None:
     assert "the limit for a run is 2" in refused.message
     needed = refused.message.rpartition("--allow texts=")[2]
     assert int(needed) > 2
+    allowed = study.run(allow={"texts": needed})
+    assert len(study.accepted) == int(needed), allowed
 
 
 def test_a_state_that_lost_its_texts_sends_none(study: Texting) -> None:
