@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import CredentialsError, ExitCode, GuardRefused, RedcapJobsError, UsageError
@@ -177,9 +178,24 @@ class Run:
             for client in self.clients.values():
                 client.close()
             self.record_end(outcome)
-            notify(outcome)
+            if not self.was_said(outcome):
+                notify(outcome)
             self.tell_by_mail(outcome)
         return outcome
+
+    def was_said(self, outcome: RunOutcome) -> bool:
+        """Tell whether a job that runs every few minutes has said the very same today.
+
+        Cron mails every line: an unread reply must not be a mail each quarter of an hour, but one
+        on each day.
+        """
+        from redcap_jobs.state.runs import said_since
+
+        looked_at = self.terminal.watched or self.terminal.interactive or self.request.verbose
+        if looked_at or not self.job.texts or outcome.state != "partial":
+            return False
+        local = self.clock.now().astimezone(ZoneInfo(self.study.study.time_zone))
+        return said_since(self.store, self.run_id, local.replace(hour=0, minute=0, second=0))
 
     def tell_by_mail(self, outcome: RunOutcome) -> None:
         """Tell the study's people where a job that texts begins to fail, or is well again."""

@@ -47,3 +47,21 @@ def test_a_development_run_reaches_nobody(study: Texting) -> None:
     """Without [development] recipients a development copy texts no one."""
     study.run(token=DEV)
     assert study.accepted == []
+
+
+def test_an_unread_reply_is_one_line_a_day_and_no_line_each_quarter_of_an_hour(
+    study: Texting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code stays 1, the run record says it each time; cron mails it once a day."""
+    study.run()
+    study.home.sandbox.twilio.receive(study.accepted[0].to, "+12025550100", "who is this")
+    capsys.readouterr()
+    said = []
+    for _ in range(4):
+        study.clock.pass_by(timedelta(minutes=15))
+        assert study.run("poll-messages").exit_code == ExitCode.PARTLY_FAILED
+        said.append(len(capsys.readouterr().err.splitlines()))
+    assert said == [1, 0, 0, 0]
+    study.clock.pass_by(timedelta(hours=14))
+    study.run("poll-messages")
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -236,6 +236,24 @@ def last_good_run(
     return get_run(store, whole) if whole else None
 
 
+def said_since(store: Store, run_id: str, since: datetime) -> bool:
+    """Tell whether a run of the same job ended with the very same problems since an instant."""
+    with store.read() as connection:
+        row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
+        if row is None:
+            return False
+        query = select(runs.c.problems).where(
+            runs.c.id != run_id,
+            runs.c.project == row["project"],
+            runs.c.job == row["job"],
+            runs.c.state == row["state"],
+            runs.c.problem_count == row["problem_count"],
+            runs.c.started_at >= since,
+        )
+        earlier = connection.execute(query).scalars().all()
+    return any(sorted(each) == sorted(row["problems"]) for each in earlier)
+
+
 def record_of(row: RowMapping, now: datetime) -> RunRecord:
     """Build the record of one row; a run without an end whose process is gone has died."""
     holder = Holder(row["host"], row["pid"], row["process_start"])
