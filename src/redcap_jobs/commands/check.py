@@ -67,7 +67,7 @@ def command(
 
 def check(name_or_path: str, token: str | None, env_file: Path | None, show: Show) -> ExitCode:
     """Check the file, then with a token the project; show the result and return the exit code."""
-    from redcap_jobs.study.check import check_to_do
+    from redcap_jobs.study.check import check_doubts, check_to_do
     from redcap_jobs.study.live import Checked
     from redcap_jobs.study.loading import load_bundled_or_file
 
@@ -77,7 +77,8 @@ def check(name_or_path: str, token: str | None, env_file: Path | None, show: Sho
         show(name_or_path, Checked(None, error.findings, not_asked=token or ""))
         return ExitCode.SETUP
     checked = Checked(study) if token is None else ask(study, token, env_file)
-    checked = replace(checked, findings=(*check_to_do(study), *checked.findings))
+    of_the_file = (*check_to_do(study), *check_doubts(study))
+    checked = replace(checked, findings=(*of_the_file, *checked.findings))
     show(name_or_path, checked)
     return ExitCode.SETUP if checked.errors else ExitCode.DONE
 

@@ -18,6 +18,7 @@ from redcap_jobs.study.check_overlap import overlap_flaws
 from redcap_jobs.study.check_places import arm_flaws, place_flaws
 from redcap_jobs.study.check_types import missing_code_flaws
 from redcap_jobs.study.config import Study
+from redcap_jobs.study.doubts_texts import text_doubts
 from redcap_jobs.study.flaws import Flaw, in_file_order
 from redcap_jobs.study.key_lines import key_lines, place
 from redcap_jobs.study.nearest import did_you_mean
@@ -80,6 +81,11 @@ def check_to_do(study: Study) -> list[CheckFinding]:
         )
         for line, what in study.to_do
     ]
+
+
+def check_doubts(study: Study) -> list[CheckFinding]:
+    """Report what stops nothing in the file itself and should be looked at; warnings only."""
+    return findings(study, text_doubts(study))
 
 
 def findings(study: Study, flaws: list[Flaw] | Iterator[Flaw]) -> list[CheckFinding]:

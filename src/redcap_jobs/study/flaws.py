@@ -96,13 +96,19 @@ PLAIN_WORDS = {
     "dict_type": "must be a table",
     "tuple_type": "must be a list",
     "string_too_short": "must not be blank",
-    "greater_than": "must be more than {gt}",
+    "finite_number": "must be a number",
+    "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
 }
 PATTERNS = {
     "^[A-Z]{2}$": "must be two capital letters, such as US",
     "^[a-z][a-z0-9_-]*$": 'must be small letters, digits, "_" and "-", beginning with a letter',
+    "^[a-z]{2,3}(-[A-Za-z0-9]+)?$": "must be the code of a language, such as en or es",
+    "^[A-Z_][A-Z0-9_]*$": (
+        'must be the name of an environment variable (capital letters, digits and "_"), never its '
+        "value"
+    ),
 }
 
 

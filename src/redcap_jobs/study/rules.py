@@ -7,14 +7,16 @@ refused value is left aside, since that value is reported already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from redcap_jobs.redcap.records import EventPlace, RepeatPlace
 from redcap_jobs.study.config import HardClose, Offset, Study, Visit
 from redcap_jobs.study.flaws import Flaw, KeyPath, written_path
 from redcap_jobs.study.nearest import did_you_mean
 from redcap_jobs.study.overlap import always_before, always_overlap, closes_too_soon
-from redcap_jobs.study.salvage import ABSENT, NotSalvaged, known
-from redcap_jobs.study.uses import SHARED_OUTPUTS, FieldUse, fields
+from redcap_jobs.study.rules_texts import broken_text_rules
+from redcap_jobs.study.salvage import ABSENT, NotSalvaged, judged, known
+from redcap_jobs.study.uses import SHARED_OUTPUTS, FieldUse, fields, log_fields
 
 
 def projects_agree(study: Study) -> Iterator[Flaw]:
@@ -60,7 +62,7 @@ def outputs_are_no_inputs(study: Study) -> Iterator[Flaw]:
 
     Only ``participants.opted_out`` may read what ``participants.write.opted_out`` writes.
     """
-    uses = list(fields(study))
+    uses = [*fields(study), *log_fields(study)]
     inputs: dict[str, FieldUse] = {}
     for use in uses:
         if not use.written and use.path != ("participants", "opted_out"):
@@ -83,7 +85,7 @@ def outputs_are_no_inputs(study: Study) -> Iterator[Flaw]:
 def cells_are_written_once(study: Study) -> Iterator[Flaw]:
     """No cell is written twice, by two visits or by one."""
     first: dict[tuple[str, str], KeyPath] = {}
-    for use in fields(study):
+    for use in chain(fields(study), log_fields(study)):
         if not use.written:
             continue
         taken = {cell: first[cell] for cell in cells(use) if cell in first}
@@ -253,11 +255,4 @@ def broken_rules(study: Study) -> Iterator[Flaw]:
     for index, visit in enumerate(visits):
         for each in VISIT_RULES:
             yield from judged(each(study, index, visit))
-
-
-def judged(flaws: Iterator[Flaw]) -> Iterator[Flaw]:
-    """Yield flaws until the rule needs a value that was refused."""
-    try:
-        yield from flaws
-    except NotSalvaged:
-        return
+    yield from broken_text_rules(study)

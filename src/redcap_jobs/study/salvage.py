@@ -7,7 +7,7 @@ circles of anchors, overlapping windows) need the rest. :func:`salvage` builds t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType
 from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 
@@ -40,6 +40,14 @@ def known(get: Callable[[], T], otherwise: T | None = None) -> T | None:
         return get()
     except NotSalvaged:
         return otherwise
+
+
+def judged(flaws: Iterator[T]) -> Iterator[T]:
+    """Yield what a rule finds until it needs a value that was refused."""
+    try:
+        yield from flaws
+    except NotSalvaged:
+        return
 
 
 def salvage(model: type[T], written: object) -> T:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,6 +24,7 @@ from redcap_jobs.messaging.hours import Hours, parse_hours
 from redcap_jobs.redcap.records import EventPlace
 from redcap_jobs.study.addresses import is_loopback_url, service_address
 from redcap_jobs.study.values import (
+    Day,
     Offset,
     Output,
     Part,
@@ -38,8 +38,8 @@ from redcap_jobs.study.values import (
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)?$")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-"""The name of an environment variable, never its value."""
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+"""The name of an environment variable, never its value: in capitals, as hardly any secret is."""
 
 ONLY_LANGUAGE = ""
 """Stands for every language where a value is given without one."""
@@ -94,7 +94,14 @@ def to_instruments(written: object) -> dict[str, str]:
     return instruments
 
 
-Texts = Annotated[dict[str, tuple[str, ...]], PlainValidator(to_texts)]
+def write_texts(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """Give texts back as they can be written."""
+    return {language: list(variants) for language, variants in texts.items()}
+
+
+Texts = Annotated[
+    dict[str, tuple[str, ...]], PlainValidator(to_texts), PlainSerializer(write_texts)
+]
 Instruments = Annotated[dict[str, str], PlainValidator(to_instruments)]
 
 
@@ -148,7 +155,7 @@ class Messages(Part):
     per_phone_per_day: WholeFromOne = 1
     per_run: WholeFromOne = 500
     per_day: WholeFromOne = 1000
-    seconds_between: Annotated[float, Field(gt=0, le=3600)] = FLOOR_SECONDS
+    seconds_between: Annotated[float, Field(strict=True, gt=0, le=3600)] = FLOOR_SECONDS
     most_segments: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
     order: tuple[Text, ...] = ()
 
@@ -182,7 +189,7 @@ class Survey(Part):
     due: Offset
     arm: Text | None = None
     only_when: When | None = None
-    starts_on: date
+    starts_on: Day
     latest: Latest
     remind: Remind | None = None
     texts: Texts
@@ -250,19 +257,28 @@ class Smtp(Part):
     user: Variable | None = None
     password: Variable | None = None
 
+    @model_validator(mode="after")
+    def whole(self) -> Smtp:
+        """Refuse half a credential."""
+        if (self.user is None) != (self.password is None):
+            raise problem("user and password belong together")
+        return self
 
-def mail_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """Let mail addresses pass."""
-    for each in addresses:
-        if not ADDRESS.fullmatch(each):
-            raise problem(f'"{each}" is no mail address')
-    return addresses
+
+def mail_address(written: str) -> str:
+    """Let a mail address pass; one that is none is not repeated."""
+    if not ADDRESS.fullmatch(written):
+        raise problem("is no mail address", "such as data-manager@example.edu")
+    return written
+
+
+MailAddress = Annotated[str, AfterValidator(mail_address)]
 
 
 class Notify(Part):
     """``[notify]``: who is told when a job begins to fail, and when it is well again."""
 
-    mail_to: Annotated[tuple[Text, ...], AfterValidator(mail_addresses)] = ()
+    mail_to: tuple[MailAddress, ...] = ()
     smtp: Smtp | None = None
 
     @model_validator(mode="after")
@@ -276,8 +292,8 @@ class Notify(Part):
 class Pause(Part):
     """``[[pauses]]``: days on which no text goes out; ``drop`` lets what is due then lapse."""
 
-    from_: Annotated[date, Field(alias="from")]
-    until: date
+    from_: Annotated[Day, Field(alias="from")]
+    until: Day
     why: Text
     texts: Literal["wait", "drop"] = "wait"
 

@@ -11,6 +11,7 @@ from redcap_jobs.redcap.records import EventPlace, RepeatPlace
 from redcap_jobs.study.config import Condition, Study, VisitWrite
 from redcap_jobs.study.flaws import KeyPath
 from redcap_jobs.study.salvage import ABSENT, NotSalvaged
+from redcap_jobs.study.texts_config import MessageLogWrite
 
 OwnPlace: TypeAlias = EventPlace | RepeatPlace | None
 About: TypeAlias = Literal["visits", "texts", "both"]
@@ -91,6 +92,19 @@ def fields(study: Study) -> Iterator[FieldUse]:
         yield from _visit_fields(index, visit)
     for index, survey in _numbered(study, "surveys"):
         yield from _survey_fields(index, survey)
+
+
+def log_fields(study: Study) -> Iterator[FieldUse]:
+    """Yield every field of the message log; roles are the keys of ``[message_log.write]``.
+
+    Apart from :func:`fields`: only jobs that text touch the log, whose rows they find by its key,
+    and nobody's visits depend on it.
+    """
+    log = _of(study, "message_log")
+    for key in MessageLogWrite.model_fields:
+        references = _of(_of(log, "write"), key)
+        path: KeyPath = ("message_log", "write", key)
+        yield from _fields(path, references, key, own_place(log), written=True, about="texts")
 
 
 def _participant_fields(study: Study) -> Iterator[FieldUse]:

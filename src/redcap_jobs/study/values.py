@@ -7,7 +7,9 @@ problem with a hint. ``model_dump(mode="json")`` gives every value back in its w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -139,6 +141,16 @@ def known_zone(name: str) -> str:
     return name
 
 
+def to_day(written: object) -> date:
+    """Let a date pass; a time of day has no meaning here, and a bare number is no date."""
+    if isinstance(written, str):
+        with suppress(ValueError):
+            written = datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
+    if isinstance(written, date) and not isinstance(written, datetime):
+        return written
+    raise problem("must be a date, such as 2026-01-31")
+
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Whole = Annotated[int, Field(strict=True)]
 WholeFromZero = Annotated[int, Field(strict=True, ge=0)]
@@ -148,6 +160,7 @@ Months = Annotated[int, Field(strict=True, ge=-1200, le=1200)]
 Flag = Annotated[bool, Field(strict=True)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Zone = Annotated[str, AfterValidator(known_zone)]
+Day = Annotated[date, PlainValidator(to_day), PlainSerializer(date.isoformat)]
 When = Annotated[Condition, PlainValidator(to_condition), PlainSerializer(str)]
 Fields = Annotated[
     tuple[Reference, ...], PlainValidator(to_references), PlainSerializer(write_references)
