@@ -79,7 +79,7 @@ def judge(context: Context) -> Callable[[Sequence[ExportRow]], list[ExportRow]]:
     refuse_unknown_names(expression, project)
 
     def true_of(rows: Sequence[ExportRow]) -> list[ExportRow]:
-        frame = rows_frame(expression, rows, project)
+        frame = rows_frame(expression, rows)
         now = pd.Series(pd.Timestamp(context.now), index=frame.index).astype("datetime64[s]")
         view = RowView(frame, project, tuple(project.missing_data_codes), today=now)
         truths = expression.truth(view).tolist()
@@ -105,11 +105,13 @@ def refuse_unknown_names(expression: Expression, project: Project) -> None:
             project.event(reference.event)
 
 
-def rows_frame(expression: Expression, rows: Sequence[ExportRow], project: Project) -> pd.DataFrame:
-    """Return keys, group and the columns that the expression reads, all ``str``."""
+def rows_frame(expression: Expression, rows: Sequence[ExportRow]) -> pd.DataFrame:
+    """Return keys, group and the columns that the expression reads, all ``str``.
+
+    Its names were looked up before.
+    """
     import pandas as pd
 
-    known = {column for name in project.fields for column in project.export_columns(name)}
     columns = {
         "record": [row.record for row in rows],
         "event": [row.key.event for row in rows],
@@ -117,7 +119,7 @@ def rows_frame(expression: Expression, rows: Sequence[ExportRow], project: Proje
         "repeat_instance": [str(row.key.instance or "") for row in rows],
         "dag": [row.dag for row in rows],
     }
-    for name in sorted({reference.column for reference in expression.references} & known):
+    for name in sorted({reference.column for reference in expression.references}):
         columns[name] = [row.stored.get(name, "") for row in rows]
     return pd.DataFrame(columns, dtype="str")
 

@@ -30,7 +30,9 @@ PAGE = (
 {%- if problems %}<p class="wrong" role="alert">Nothing was stored yet: please look at the
 answers marked below ({{ problems }}).</p>
 {% endif %}<form method="post">
-{% for item in items %}
+{% if on_page is not none %}<input type="hidden" name="{{ on_page_name }}" value="{{ on_page }}">
+{% endif %}
+{%- for item in items %}
 {%- if item.header %}<h2>{{ item.header }}</h2>
 {% endif %}<div class="item">
 {%- if item.control == "words" %}<p>{{ item.label }}</p>
@@ -70,4 +72,4 @@ MACROS = """{% macro remarks(item) %}
 {%- endmacro %}
 """
 TEMPLATE = MACROS + PAGE
-"""Takes title, texts (paragraphs), links or None, items or None, problems (a number)."""
+"""Takes title, texts (paragraphs), links or None, items or None, problems (a number), on_page."""

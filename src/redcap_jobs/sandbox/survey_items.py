@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from redcap_jobs.sandbox.dictionary import Column, Field
 from redcap_jobs.sandbox.rich_text import one_line
-from redcap_jobs.sandbox.structure import Form, Structure
+from redcap_jobs.sandbox.structure import Structure
 from redcap_jobs.sandbox.validation import BadValue, column_check
 
 NOT_SHOWN = ("calc", "file", "sql")
@@ -54,17 +54,22 @@ class Item(NamedTuple):
     wrong: str = ""
 
 
-def shown(structure: Structure, form: Form) -> Iterator[Field]:
-    """Yield the fields that the page has."""
+def fields_of(structure: Structure, form: str) -> Iterator[Field]:
+    """Yield a form's fields but the one that holds the record's name."""
     for field in structure.fields:
-        if field.form != form.name or field.name == structure.record_id_field:
-            continue
+        if field.form == form and field.name != structure.record_id_field:
+            yield field
+
+
+def shown(structure: Structure, form: str) -> Iterator[Field]:
+    """Yield the fields that the page has, unless their branching logic hides them."""
+    for field in fields_of(structure, form):
         if field.type not in NOT_SHOWN and not HIDDEN.search(field.annotation):
             yield field
 
 
-def asked(structure: Structure, form: Form) -> Iterator[Field]:
-    """Yield the fields that can be answered."""
+def asked(structure: Structure, form: str) -> Iterator[Field]:
+    """Yield those of them that can be answered."""
     for field in shown(structure, form):
         if field.columns and not READ_ONLY.search(field.annotation):
             yield field
@@ -72,29 +77,48 @@ def asked(structure: Structure, form: Form) -> Iterator[Field]:
 
 def items_of(
     structure: Structure,
-    form: Form,
-    stored: Mapping[str, str],
-    posted: Mapping[str, str] | None = None,
+    form: str,
+    values: Mapping[str, str],
+    hidden: frozenset[str] = frozenset(),
     wrong: Mapping[str, str] | None = None,
+    piped: Callable[[str], str] = str,
 ) -> list[Item]:
-    """Return what the page shows: stored values, or those that were posted and not taken."""
+    """Return what the page shows.
+
+    ``hidden`` names the fields that are left out. A section's header stands over the first field
+    that is not; it goes if all are. ``piped`` puts values into labels.
+    """
     answerable = {field.name for field in asked(structure, form)}
-    return [
-        item_of(
-            field,
-            stored if posted is None or field.name not in answerable else posted,
-            (wrong or {}).get(field.name, ""),
-            answerable=field.name in answerable,
-        )
-        for field in shown(structure, form)
-    ]
+    on_page = {field.name for field in shown(structure, form)} - hidden
+    items = []
+    header = ""
+    for field in fields_of(structure, form):
+        header = one_line(field.section_header) or header
+        if field.name in on_page:
+            item = item_of(
+                field,
+                values,
+                (wrong or {}).get(field.name, ""),
+                answerable=field.name in answerable,
+                piped=piped,
+            )
+            items.append(item._replace(header=piped(header)))
+            header = ""
+    return items
 
 
-def item_of(field: Field, values: Mapping[str, str], wrong: str, *, answerable: bool) -> Item:
+def item_of(
+    field: Field,
+    values: Mapping[str, str],
+    wrong: str,
+    *,
+    answerable: bool,
+    piped: Callable[[str], str],
+) -> Item:
     """Return one field with its value."""
-    control, options = control_of(field), tuple(options_of(field, values))
+    control, options = control_of(field), tuple(options_of(field, values, piped))
     value = values.get(field.name, "")
-    label = one_line(field.label) or field.name
+    label = piped(one_line(field.label)) or field.name
     if not answerable:
         control = "shown" if field.columns else "words"
         ticked = ", ".join(option.label for option in options if option.on)
@@ -102,14 +126,13 @@ def item_of(field: Field, values: Mapping[str, str], wrong: str, *, answerable: 
     elif field.required:
         label += " (required)"
     hints = (hint for kind, hint in HINTS.items() if field.validation.startswith(kind))
-    notes = [one_line(field.note), next(hints, "")]
+    notes = [piped(one_line(field.note)), next(hints, "")]
     return Item(
         name=field.name,
         label=label,
         control=control,
         value=value,
         options=options,
-        header=one_line(field.section_header),
         note=" ".join(filter(None, notes)),
         wrong=wrong,
     )
@@ -128,24 +151,34 @@ def control_of(field: Field) -> str:
     return CONTROLS.get(field.validation, "text")
 
 
-def options_of(field: Field, values: Mapping[str, str]) -> Iterator[Option]:
+def options_of(
+    field: Field, values: Mapping[str, str], piped: Callable[[str], str]
+) -> Iterator[Option]:
     """Yield a field's choices."""
     if field.type == "checkbox":
         for one in field.columns:
-            label = one_line(field.labels[one.code])
+            label = piped(one_line(field.labels[one.code]))
             yield Option(one.name, "1", label, values.get(one.name) == "1")
         return
     for code, label in field.labels.items():
-        yield Option(field.name, code, one_line(label), values.get(field.name) == code)
+        yield Option(field.name, code, piped(one_line(label)), values.get(field.name) == code)
 
 
 def checked(
-    structure: Structure, form: Form, posted: Mapping[str, str]
+    structure: Structure,
+    form: str,
+    posted: Mapping[str, str],
+    hidden: frozenset[str] = frozenset(),
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return column → value as it is stored ('' for nothing), and field → what is wrong."""
+    """Return column → value as it is stored ('' for nothing), and field → what is wrong.
+
+    Nothing is taken, or required, for the fields that are ``hidden``.
+    """
     given: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for field in asked(structure, form):
+        if field.name in hidden:
+            continue
         for column in field.columns:
             try:
                 given[column.name] = stored_value(structure, column, posted.get(column.name, ""))

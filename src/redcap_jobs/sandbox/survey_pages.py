@@ -1,13 +1,14 @@
 """The pages behind survey links: a form to fill in, and a record's queue of surveys.
 
-Plain on purpose: no branching, no piping, no pages, no scripts, nothing saved for later. What is
-stored is what a participant's answer stores in REDCap: the values, the survey's time stamp and the
-form's status. The words are this sandbox's own.
+Plain on purpose: one page, no scripts, nothing saved for later. Without scripts a question that an
+answer on the same page opens comes when the page is sent: it is shown again, with that question, and
+stored once nothing new is opened. What is stored is what a participant's answer stores in REDCap:
+the values, the survey's time stamp and the form's status. The words are this sandbox's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response, request
 from jinja2 import Environment
@@ -29,7 +30,8 @@ from redcap_jobs.sandbox.survey_calls import (
 )
 from redcap_jobs.sandbox.survey_calls import Response as SurveyResponse
 from redcap_jobs.sandbox.survey_html import TEMPLATE
-from redcap_jobs.sandbox.survey_items import Item, checked, items_of
+from redcap_jobs.sandbox.survey_items import Item, checked, items_of, shown
+from redcap_jobs.sandbox.survey_logic import SurveyView
 
 NOBODY = "[survey respondent]"
 """The user under which an answer stands in the log."""
@@ -39,6 +41,9 @@ DONE = "You have already completed this survey."
 LOCKED = "This survey is locked: its answers cannot be changed."
 OFFLINE = "This survey is not open at present."
 THANKS = "Thank you for taking the survey."
+OPENED = "Nothing was stored yet: your answers opened more questions below."
+ON_PAGE = "fields-on-page"
+"""What no field can be called."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
     "Cache-Control": "no-store",
@@ -74,9 +79,15 @@ def page(
     links: Sequence[dict[str, object]] | None = None,
     items: Sequence[Item] | None = None,
     problems: int = 0,
+    on_page: str | None = None,
 ) -> Response:
-    """Return a page: its texts, then links or a form."""
-    text = HTML.render(title=title, texts=texts, links=links, items=items, problems=problems)
+    """Return a page: its texts, then links or a form.
+
+    ``on_page`` comes back with the answers: which fields the page had, if that may change.
+    """
+    about = {"title": title, "texts": texts, "problems": problems}
+    form = {"items": items, "on_page": on_page, "on_page_name": ON_PAGE}
+    text = HTML.render(**about, **form, links=links)
     return Response(text, status, HEADERS, mimetype="text/html")
 
 
@@ -95,7 +106,7 @@ def queue_page(api: Api, project: SandboxProject, record: str) -> Response:
     stored = project.store.current.records.get(record, Record())
     links: list[dict[str, object]] = [
         {
-            "title": queue_title(project, one),
+            "title": SurveyView(project, one, stored, api.now()).piped(queue_title(project, one)),
             "link": link_of(project, api.public_url, one),
             "done": response_status(stored.rows.get(one.key, {}), one.form) == 2,
         }
@@ -114,25 +125,58 @@ def queue_title(project: SandboxProject, one: SurveyResponse) -> str:
 
 def survey_page(api: Api, project: SandboxProject, found: SurveyResponse) -> Response:
     """Return a survey to be filled in; take its answers; or say why not."""
-    structure, form = project.structure, form_of(project, found.form)
-    title, about = title_of(form), form.survey_attributes
+    form = form_of(project, found.form)
+    about = form.survey_attributes
     record = project.store.current.records.get(found.record, Record())
-    stored = record.rows.get(found.key, {})
+    view = SurveyView(project, found, record, api.now())
+    title = view.piped(title_of(form))
     if about.get("survey_enabled", "1") == "0":
         return page(200, title, [OFFLINE])
-    if response_status(stored, form.name) == 2:
+    if response_status(record.rows.get(found.key, {}), form.name) == 2:
         return page(200, title, [DONE])
-    told = paragraphs(about.get("instructions", ""))
     if request.method != "POST":
-        return page(200, title, told, items=items_of(structure, form, stored))
-    given, wrong = checked(structure, form, request.form)
-    if wrong:
-        items = items_of(structure, form, stored, request.form, wrong)
-        return page(400, title, told, items=items, problems=len(wrong))
+        return questions(view, form, title)
+    seen = request.form.get(ON_PAGE)
+    names = frozenset(seen.split()) if seen is not None else None
+    view.take(form.name, request.form, names)
+    hidden = view.hide(form.name)
+    opened = {
+        field.name
+        for field in shown(project.structure, form.name)
+        if names is not None and field.name not in names | hidden
+    }
+    given, wrong = checked(project.structure, form.name, request.form, hidden | opened)
+    if wrong or opened:
+        return questions(view, form, title, wrong, opened=bool(opened))
     why_not = store(api, project, found, given)
     if why_not:
         return page(409, title, [why_not])
-    return page(200, title, paragraphs(about.get("acknowledgement", "")) or [THANKS])
+    thanks = [*map(view.piped, paragraphs(about.get("acknowledgement", "")))] or [THANKS]
+    return page(200, title, thanks)
+
+
+def questions(
+    view: SurveyView,
+    form: Form,
+    title: str,
+    wrong: Mapping[str, str] | None = None,
+    *,
+    opened: bool = False,
+) -> Response:
+    """Return the page with a survey's questions, as its record and what was posted show them."""
+    items = items_of(
+        view.structure, form.name, view.values, view.hide(form.name), wrong, view.piped
+    )
+    told = [*map(view.piped, paragraphs(form.survey_attributes.get("instructions", "")))]
+    branching = any(field.branching for field in shown(view.structure, form.name))
+    return page(
+        400 if wrong else 200,
+        title,
+        [*told, OPENED] if opened else told,
+        items=items,
+        problems=len(wrong or {}),
+        on_page=" ".join(item.name for item in items) if branching else None,
+    )
 
 
 def store(api: Api, project: SandboxProject, found: SurveyResponse, given: dict[str, str]) -> str:
