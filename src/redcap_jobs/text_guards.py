@@ -32,7 +32,7 @@ def journal_is_whole(plan: Plan, context: GuardContext) -> Plan:
     Keys of another project count for nothing (a copy of a project brings its log along).
     """
     from redcap_jobs.jobs.survey_history import key_of
-    from redcap_jobs.jobs.survey_reads import logged_keys
+    from redcap_jobs.jobs.survey_reads import logged_rows
 
     inputs = context.inputs
     known = inputs.tables.get(ReadMessages())
@@ -40,7 +40,7 @@ def journal_is_whole(plan: Plan, context: GuardContext) -> Plan:
         return plan
     held = sum(
         key_of(text, inputs.project) is not None
-        for text in logged_keys(context.study, inputs).unique()
+        for text in logged_rows(context.study, inputs)["key"].unique()
     )
     if held:
         raise GuardRefused(

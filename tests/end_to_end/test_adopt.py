@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from study_home import DEV, PROD, Done
 from texting import Texting, texting
+from typed import typed
 
 from redcap_jobs.clock import SystemClock
 from redcap_jobs.errors import ExitCode
@@ -68,6 +69,22 @@ def test_a_dry_run_says_so_and_changes_nothing(study: Texting) -> None:
     done = adopt(study, "--dry-run")
     assert f"{sent} texts would be taken over" in done.out
     assert study.run().exit_code == ExitCode.REFUSED
+
+
+def test_a_restored_older_state_texts_nobody_again(study: Texting) -> None:
+    """The backup says of each key that nothing went out; REDCap's log knows better."""
+    study.home.sandbox.fault("twilio-429", rate=1.0)
+    study.run()
+    assert study.accepted == []
+    backup = study.home.folder / "backup.db"
+    assert typed(study, "state", "backup", backup).code == 0
+    study.home.sandbox.no_faults()
+    study.run()
+    sent = len(study.accepted)
+    assert sent
+    assert typed(study, "state", "restore", backup, "--overwrite").code == 0
+    study.run()
+    assert len(study.accepted) == sent
 
 
 def test_a_second_adoption_changes_nothing(study: Texting) -> None:

@@ -12,7 +12,7 @@ from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.plan import MESSAGE_COLUMNS
 
 PROJECT = "production:5@https://redcap.example.org/api"
-NONE = pd.Series([], dtype="str")
+NONE = pd.DataFrame(columns=["record", "key", "sid"], dtype="str")
 
 
 def key(message: str = "m2", event: str = "12043", occurrence: str = "0") -> str:
@@ -59,7 +59,8 @@ def test_what_went_out_under_one_name_outweighs_what_did_not_under_another() -> 
 
 def test_redcaps_log_remembers_what_the_journal_lost() -> None:
     """A key of this project counts; one of another (a copy), and what is no key, do not."""
-    logged = pd.Series([key(), key().replace(":5@", ":6@"), "typed by hand"], dtype="str")
+    keys = [key(), key().replace(":5@", ":6@"), "typed by hand"]
+    logged = pd.DataFrame({"record": "1", "key": keys, "sid": ""}, dtype="str")
     (attempt,) = history(frame(), logged, PROJECT).attempts("1", ("m2",), "UTC")
     assert attempt.state == "logged"
     assert not attempt.is_free

@@ -7,7 +7,7 @@ before (``formerly``) and an event's older name count as the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -16,6 +16,9 @@ import pandas as pd
 
 from redcap_jobs.jobs.survey_due import LOGGED, Attempt
 from redcap_jobs.messaging.keys import MessageKey
+
+NEVER_WRITTEN = frozenset({"claimed", "released", "withheld"})
+"""States of the journal that are never written into REDCap's log."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,19 @@ class History:
         )
 
 
-def history(messages: pd.DataFrame, logged: pd.Series, project: str) -> History:
-    """Give the history out of a messages frame and the keys that REDCap's log holds.
+def history(messages: pd.DataFrame, logged: pd.DataFrame, project: str) -> History:
+    """Give the history out of a messages frame and the rows of REDCap's log (record, key, sid).
 
-    ``logged`` is indexed by the record in which a row of the log stands. A record that was renamed
-    in REDCap keeps its rows and they their keys, so a text counts for both names.
+    A record that was renamed in REDCap keeps its rows and they their keys, so a text counts for
+    both names.
     """
     last: dict[str, Sent] = {}
+    references: dict[str, set[str]] = {}
     for row in messages.sort_values("attempt", key=lambda each: each.astype("int64")).to_dict(
         "records"
     ):
         one = {str(name): str(value) for name, value in row.items()}
+        references.setdefault(one["key"], set()).add(one["reference"])
         last[one["key"]] = Sent(
             MessageKey.parse(one["key"]),
             int(one["attempt"]),
@@ -86,15 +91,29 @@ def history(messages: pd.DataFrame, logged: pd.Series, project: str) -> History:
             datetime.fromisoformat(one["at"]) if one["at"] else None,
             one["phone_hash"],
         )
-    for record, text in logged.items():
+    for record, text, sid in zip(logged["record"], logged["key"], logged["sid"], strict=True):
         key = key_of(text, project)
-        for each in () if key is None else (key, replace(key, record=str(record))):
-            only_logged = Sent(each, 1, LOGGED, "", "", not_sent=False, at=None, phone_hash="")
-            last.setdefault(str(each), only_logged)
+        for each in () if key is None else (key, replace(key, record=record)):
+            name = str(each)
+            if name not in last or sent_elsewhere(last[name], sid, references.get(name, ())):
+                at = last[name].at if name in last else None
+                last[name] = Sent(each, 1, LOGGED, "", "", not_sent=False, at=at, phone_hash="")
     by_subject: dict[tuple[str, str], list[Sent]] = {}
     for sent in last.values():
         by_subject.setdefault((sent.key.record, sent.key.message), []).append(sent)
     return History({subject: tuple(each) for subject, each in by_subject.items()})
+
+
+def sent_elsewhere(known: Sent, sid: str, references: Collection[str]) -> bool:
+    """Tell whether the log speaks of a later text than a journal that says nothing went out.
+
+    So it is where the state was restored from a backup: the log has a SID that the journal lacks,
+    or a row although nothing of this key was ever written back.
+    """
+    untouched = known.state in NEVER_WRITTEN
+    if not untouched and not (known.state == "rejected" and known.not_sent):
+        return False
+    return sid not in references if sid else untouched and known.attempt == 1
 
 
 def key_of(text: str, project: str) -> MessageKey | None:

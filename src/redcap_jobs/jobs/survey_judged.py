@@ -14,7 +14,7 @@ from redcap_jobs.jobs.month_arithmetic import Dates, add_months
 from redcap_jobs.jobs.participants import People, people
 from redcap_jobs.jobs.survey_due import Due, due
 from redcap_jobs.jobs.survey_history import History, history
-from redcap_jobs.jobs.survey_reads import logged_keys, source_rows
+from redcap_jobs.jobs.survey_reads import logged_rows, source_rows
 from redcap_jobs.jobs.survey_recipients import Recipient, recipients
 from redcap_jobs.jobs.window_facts import DateReader
 from redcap_jobs.plan import Inputs, Problem, ReadMessages, Skip
@@ -95,7 +95,7 @@ def judge(study: Study, inputs: Inputs, as_of: datetime) -> Everything:
     """Judge every survey of every participant at an aware instant."""
     persons = people(study, inputs, inputs.tables[source_rows(study, inputs)], as_of)
     known = recipients(study, inputs, persons)
-    before = history(inputs.tables[ReadMessages()], logged_keys(study, inputs), inputs.project)
+    before = history(inputs.tables[ReadMessages()], logged_rows(study, inputs), inputs.project)
     reader = DateReader(persons.records)
     judged: list[Judged] = []
     for survey in in_order(study):

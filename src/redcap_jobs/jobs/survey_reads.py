@@ -27,19 +27,25 @@ def source_rows(study: Study, inputs: Inputs) -> ReadRows:
 
 
 def log_rows(study: Study, inputs: Inputs) -> ReadRows | None:
-    """Name the keys of REDCap's message log; None where the study file names no log."""
+    """Name the keys of REDCap's message log, and SIDs; None where the study file names no log."""
     log = study.message_log
     if log is None:
         return None
-    key = log.write.message_key[0].field
-    return ReadRows("target", (key,), log_events(log, inputs.target))
+    named = tuple(each[0].field for each in (log.write.message_key, log.write.sid) if each)
+    return ReadRows("target", named, log_events(log, inputs.target))
 
 
-def logged_keys(study: Study, inputs: Inputs) -> pd.Series:
-    """Give the keys that REDCap's message log holds, ``str``, indexed by the row's record."""
-    read = log_rows(study, inputs)
+def logged_rows(study: Study, inputs: Inputs) -> pd.DataFrame:
+    """Give the rows of REDCap's message log: columns record, key and sid ('' where none is known).
+
+    Rows without a key are left out.
+    """
+    read, log = log_rows(study, inputs), study.message_log
     rows = inputs.tables.get(read) if read is not None else None
-    if rows is None or study.message_log is None:
-        return pd.Series([], dtype="str")
-    held = log_frame(rows, study.message_log).set_index("record")["key"]
-    return held[held != ""]
+    if rows is None or log is None:
+        return pd.DataFrame(columns=["record", "key", "sid"], dtype="str")
+    held = log_frame(rows, log)[["record", "key"]]
+    sid = log.write.sid
+    own = rows["repeat_instrument"] == log.form
+    held["sid"] = rows.loc[own, sid[0].field].to_numpy() if sid else ""
+    return held[held["key"] != ""].astype("str")
