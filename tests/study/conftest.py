@@ -30,6 +30,27 @@ track     vt_days           text      integer               -
 track     vt_stamp          text      datetime_seconds_ymd  -
 track     vt_choice         dropdown  -                     open, Open | missed, Missed
 """
+TEXTS = """
+form      field             type      validation            choices
+enrol     given             text      -                     -
+enrol     child             text      -                     -
+enrol     mobile            text      phone                 -
+enrol     lang              radio     -                     1, English | 2, Spanish
+enrol     told_us           yesno     -                     -
+enrol     no_texts          yesno     -                     -
+enrol     bad_number        radio     -                     0, No | 1, Yes
+diary     mood              text      integer               -
+diary     left_early        yesno     -                     -
+diario    humor             text      integer               -
+log       l_key             text      -                     -
+log       l_kind            dropdown  -                     m1, Month 1 | m2, Month 2
+log       l_number          text      integer               -
+log       l_sid             text      -                     -
+log       l_status          text      -                     -
+log       l_error           notes     -                     -
+log       l_posted          text      datetime_seconds_ymd  -
+log       l_updated         text      datetime_seconds_mdy  -
+"""
 EVENTS = "baseline_arm_1 month_1_arm_1 month_2_arm_1 baseline_arm_2 month_1_arm_2 month_2_arm_2"
 
 
@@ -90,4 +111,29 @@ def classic_project() -> Project:
         replace(INFO, is_longitudinal=False, has_repeating=True),
         parse_fields(dictionary(DICTIONARY.replace("track  ", "visit  "))),
         repeating=frozenset({("", "visit")}),
+    )
+
+
+@pytest.fixture
+def texting_project(project: Project) -> Project:
+    """Return the same project with what texts need: surveys on later events, a log on the first."""
+    later = [event.unique_name for event in project.events if not event.name.startswith("base")]
+    first = {"baseline_arm_1", "baseline_arm_2"}
+    surveys = {(event, form) for event in later for form in ("diary", "diario")}
+    return Project(
+        replace(INFO, surveys_enabled=True, has_repeating=True),
+        parse_fields(dictionary(DICTIONARY + TEXTS.split("\n", 2)[2])),
+        project.events,
+        project.mapping | surveys | {(event, "log") for event in first},
+        frozenset((event, "log") for event in first),
+    )
+
+
+@pytest.fixture
+def classic_texting_project(texting_project: Project) -> Project:
+    """Return the same fields without events; only the log repeats."""
+    return Project(
+        replace(texting_project.info, is_longitudinal=False),
+        texting_project.fields,
+        repeating=frozenset({("", "log")}),
     )

@@ -16,6 +16,7 @@ from redcap_jobs.redcap.project import Project, ProjectInfo
 from redcap_jobs.study.check_fields import field_flaws
 from redcap_jobs.study.check_overlap import overlap_flaws
 from redcap_jobs.study.check_places import arm_flaws, place_flaws
+from redcap_jobs.study.check_texts import text_flaws
 from redcap_jobs.study.check_types import missing_code_flaws
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.doubts_texts import text_doubts
@@ -42,8 +43,8 @@ def check_against(study: Study, project: Project, *, outputs: bool = True) -> li
     list means that every name stands for what the file takes it for. ``outputs=False`` is for a
     project that is only read: the fields that jobs write are not looked for in it.
     """
-    places = list(place_flaws(study, project))
-    misplaced = {flaw.path[1] for flaw in places if flaw.path[2:] == ("at",) and not flaw.warning}
+    places = [*place_flaws(study, project), *text_flaws(study, project, outputs=outputs)]
+    misplaced = {flaw.path[:2] for flaw in places if flaw.path[2:] == ("at",) and not flaw.warning}
     fields = field_flaws(study, project, misplaced, outputs=outputs)
     if outputs:
         places += missing_code_flaws(study, project)

@@ -10,7 +10,7 @@ from redcap_jobs.redcap.records import EventPlace, RepeatPlace, ambiguous, event
 from redcap_jobs.study.check_instances import instance_flaws, on_form, repeats_on
 from redcap_jobs.study.check_types import choice_flaws, type_flaws
 from redcap_jobs.study.config import Study
-from redcap_jobs.study.flaws import Flaw
+from redcap_jobs.study.flaws import Flaw, KeyPath
 from redcap_jobs.study.nearest import did_you_mean
 from redcap_jobs.study.uses import FieldUse, conditions, fields
 
@@ -18,17 +18,18 @@ from redcap_jobs.study.uses import FieldUse, conditions, fields
 def field_flaws(
     study: Study,
     project: Project,
-    misplaced: Collection[str | int] = (),
+    misplaced: Collection[KeyPath] = (),
     *,
     outputs: bool = True,
 ) -> Iterator[Flaw]:
     """Yield what is wrong with the fields named anywhere in the study file.
 
-    ``misplaced`` are the positions of visits whose own place is wrong already: where their fields
-    stand cannot be judged. Without ``outputs`` the fields that are written are passed over.
+    ``misplaced`` are the paths of visits and surveys whose own place is wrong already: where their
+    fields stand cannot be judged. Without ``outputs`` the fields that are written are passed over.
+    The instruments of surveys are judged in :mod:`redcap_jobs.study.check_texts`.
     """
     for use in fields(study):
-        if use.written and not outputs:
+        if (use.written and not outputs) or is_survey(use):
             continue
         field = project.fields.get(use.reference.field)
         if field is None:
@@ -36,11 +37,16 @@ def field_flaws(
             continue
         event = use.reference.event
         by_name = event is not None and event not in SMART_EVENTS
-        if use.own is None or by_name or use.path[1] not in misplaced:
+        if by_name or use.path[:2] not in misplaced:
             yield from location_flaws(use, field, project)
         yield from type_flaws(use, field, study)
     for condition in conditions(study):
         yield from choice_flaws(condition, project)
+
+
+def is_survey(use: FieldUse) -> bool:
+    """Tell whether a use is the status of a survey's instrument."""
+    return use.role == "done_form" and use.path[0] == "surveys"
 
 
 def unknown_field(use: FieldUse, project: Project) -> Flaw:

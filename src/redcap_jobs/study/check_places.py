@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from redcap_jobs.redcap.project import Event, Project
-from redcap_jobs.redcap.records import EventPlace, RepeatPlace
+from redcap_jobs.redcap.records import EventPlace, Place, RepeatPlace
 from redcap_jobs.study.config import Study, Visit
-from redcap_jobs.study.flaws import Flaw
+from redcap_jobs.study.flaws import Flaw, KeyPath
 from redcap_jobs.study.nearest import did_you_mean
 
 
@@ -36,27 +36,32 @@ def place_flaws(study: Study, project: Project) -> Iterator[Flaw]:
 
 
 def arms_without_visits(study: Study, project: Project) -> Iterator[Flaw]:
-    """Warn once per arm of the visits that its records do not have.
+    """Warn of the visits that the records of an arm do not have."""
+    yield from arms_without("visit", {visit.id: visit.at for visit in study.visits}, project)
 
-    Only where some visit has an event in several arms: where each is in one arm, the arms have
-    schedules of their own by design. An event that does not exist is reported already.
+
+def arms_without(noun: str, places: Mapping[str, Place | None], project: Project) -> Iterator[Flaw]:
+    """Warn once per arm of the visits, or surveys, that have no event in it.
+
+    Only where some has an event in several arms: where each is in one arm, the arms have schedules
+    of their own by design. An event that does not exist is reported already.
     """
     arm_of = {event.unique_name: event.arm for event in project.events}
     arms = {
-        visit.id: {arm_of[event] for event in visit.at.events}
-        for visit in study.visits
-        if isinstance(visit.at, EventPlace) and all(event in arm_of for event in visit.at.events)
+        name: {arm_of[event] for event in at.events}
+        for name, at in places.items()
+        if isinstance(at, EventPlace) and all(event in arm_of for event in at.events)
     }
     if all(len(each) == 1 for each in arms.values()):
         return
     for arm in sorted(set(arm_of.values())):
-        lacking = [visit for visit, each in arms.items() if arm not in each]
+        lacking = [name for name, each in arms.items() if arm not in each]
         if lacking:
-            noun = "visit" if len(lacking) == 1 else "visits"
+            several = noun if len(lacking) == 1 else f"{noun}s"
             verb = "has" if len(lacking) == 1 else "have"
-            what = f"{noun} {', '.join(lacking)} {verb} no event in arm {arm}"
+            what = f"{several} {', '.join(lacking)} {verb} no event in arm {arm}"
             hint = "right only if the schedule of that arm is meant to differ"
-            yield Flaw(("visits",), what, hint, warning=True)
+            yield Flaw((f"{noun}s",), what, hint, warning=True)
 
 
 def event_place_flaws(index: int, place: EventPlace, project: Project) -> Iterator[Flaw]:
@@ -66,14 +71,21 @@ def event_place_flaws(index: int, place: EventPlace, project: Project) -> Iterat
         hint = 'a visit is an instance of a repeating form: { form = "visit", instance = 1 }'
         yield Flaw(at, "the project has no events", hint)
         return
+    yield from unknown_or_several(at, place, project, "a visit is one event per arm")
+
+
+def unknown_or_several(
+    at: KeyPath, place: EventPlace, project: Project, one: str
+) -> Iterator[Flaw]:
+    """Yield events that do not exist, and several in one arm; ``one`` says why it is one."""
     by_name = {event.unique_name: event for event in project.events}
-    unknown = [name for name in place.events if name not in by_name]
-    for name in unknown:
-        yield Flaw(at, f'no event "{name}"', did_you_mean(name, by_name))
+    for name in place.events:
+        if name not in by_name:
+            yield Flaw(at, f'no event "{name}"', did_you_mean(name, by_name))
     arms = Counter(by_name[name].arm for name in place.events if name in by_name)
     for arm, count in arms.items():
         if count > 1:
-            yield Flaw(at, f"{count} events of arm {arm}: a visit is one event per arm")
+            yield Flaw(at, f"{count} events of arm {arm}: {one}")
 
 
 def repeat_place_flaws(index: int, place: RepeatPlace, project: Project) -> Iterator[Flaw]:

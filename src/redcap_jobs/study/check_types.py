@@ -39,6 +39,10 @@ class Fits:
 
 DATE_FIELD = Fits(r"date_(ymd|mdy|dmy)", "a text field with date validation (date_ymd)")
 YES_FIELD = Fits("|integer|number", "a yes-no field", choices=True, yes=True)
+WORDS = Fits("", "a text field without validation")
+MOMENT = Fits(
+    r"datetime_seconds_(ymd|mdy|dmy)", "a text field with validation datetime_seconds_ymd"
+)
 OUTPUTS = {
     "target": DATE_FIELD,
     "opens": DATE_FIELD,
@@ -46,9 +50,15 @@ OUTPUTS = {
     "state": Fits("", "a text field without validation, or a dropdown", choices=True),
     "flags": Fits("", "a text field without validation, or a notes box", notes=True),
     "days_from_target": Fits(r"|integer|number", "a text field, best with integer validation"),
-    "stamp": Fits(
-        r"datetime_seconds_(ymd|mdy|dmy)", "a text field with validation datetime_seconds_ymd"
-    ),
+    "stamp": MOMENT,
+    "message_key": WORDS,
+    "message_kind": Fits("", "a text field without validation, or a dropdown", choices=True),
+    "occurrence": Fits("|integer|number", "a text field, best with integer validation"),
+    "sid": WORDS,
+    "status": WORDS,
+    "error": Fits("", "a text field without validation, or a notes box", notes=True),
+    "posted_at": MOMENT,
+    "updated_at": MOMENT,
     "opted_out": YES_FIELD,
     "invalid_number": YES_FIELD,
     "pending_visit": Fits("", "a text field without validation, or a dropdown", choices=True),
@@ -125,6 +135,8 @@ def values_written(role: str, study: Study) -> list[str]:
     """List the values that a choice field must have."""
     if OUTPUTS[role].yes:
         return ["1"]
+    if role == "message_kind":
+        return [survey.id for survey in study.surveys]
     return [visit.id for visit in study.visits] if role == "pending_visit" else list(VISIT_STATES)
 
 
