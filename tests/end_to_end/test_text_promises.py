@@ -155,6 +155,9 @@ def test_stop_ends_all_texts_to_a_phone(study: Texting) -> None:
     run = study.run()
     assert Counter(text.to for text in study.accepted)[stopped] == 1
     assert len(study.accepted) == 5, run
+    held = study.home.sandbox.project(3041).store.current.records
+    ticked = [name for name in records if "sms_opted_out" in str(held[name].rows)]
+    assert len(ticked) == 1
 
 
 def test_what_changes_between_plan_and_send_counts(study: Texting) -> None:

@@ -39,6 +39,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "parent_survey": ("Parent Survey", EVERYWHERE, True),
     "encuesta_padres": ("Encuesta Para Padres", EVERYWHERE, True),
     "off_study": ("Off Study", BASELINE, False),
+    "texting": ("Texting", BASELINE, False),
     "visit_tracking": ("Visit Tracking", EVERYWHERE, False),
     "message_log": ("Message Log", BASELINE, False),
 }
@@ -96,6 +97,8 @@ DICTIONARY: tuple[tuple[str, str, str, str, str], ...] = (
     ("off_study", "off_study", "yesno", "Off study?", ""),
     ("off_study", "off_study_date", "date", "Off study since", ""),
     ("off_study", "off_study_reason", "dropdown", "Why", LABELS_OF_REASONS),
+    ("texting", "sms_opted_out", "yesno", "Asked to get no more texts", ""),
+    ("texting", "sms_bad_number", "yesno", "The mobile number takes no texts", ""),
     ("visit_tracking", "vt_target", "date", "Target date", ""),
     ("visit_tracking", "vt_opens", "date", "Window opens", ""),
     ("visit_tracking", "vt_closes", "date", "Window closes", ""),
