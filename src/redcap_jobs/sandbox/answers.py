@@ -24,6 +24,10 @@ CONTENT_TYPES = {
 
 ROWS_AT_ONCE = 100
 """How many rows of a table are written at a time: what a large export costs in memory."""
+CELLS_AT_ONCE = 1_500
+"""So many cells are written at a time even if that takes more rows."""
+SPECIAL = ' \t\r\n"\\'
+"""Besides the delimiter, what cells of csv are quoted for."""
 
 
 class Answer(Protocol):
@@ -50,7 +54,7 @@ class InPieces(Protocol):
 class Table:
     """Rows under column names. Empty, it is ``[]`` in json and an empty body in csv.
 
-    ``rows`` is read once, a hundred rows at a time, and may be a generator: what must be refused
+    ``rows`` is read once, some hundred rows at a time, and may be a generator: what must be refused
     is refused before its first row. ``root`` is the outer xml element. In csv only: ``headers``
     replaces the column names, ``header_alone`` shows them even without a row, ``ends_line`` says
     whether the last line ends, ``quoted`` names columns whose cells always have quotes; recorded
@@ -75,17 +79,16 @@ class Table:
         return CONTENT_TYPES[format_]
 
     def chunks(self, format_: str) -> Iterator[str]:
-        """Yield the table's text in pieces of :data:`ROWS_AT_ONCE` rows."""
+        """Yield the table's text in pieces, see :func:`rows_at_once`."""
         writers = {"csv": self._csv, "json": self._json, "xml": self._xml}
         return writers[format_]()
 
     def _csv(self) -> Iterator[str]:
         """Cells are quoted as recorded: with a blank, a tab, the delimiter, a quote or a line's end."""
-        special = re.compile(r'[ \t\r\n"\\' + re.escape(self.delimiter) + "]")
         always = [self.columns.index(name) for name in self.quoted]
-        head, before = [csv_line(self.headers or self.columns, self.delimiter, special)], ""
+        head, before = csv_lines([self.headers or self.columns], self.delimiter), ""
         for rows in batches(self.rows):
-            lines = [csv_line(row, self.delimiter, special, always) for row in rows]
+            lines = csv_lines(rows, self.delimiter, always)
             yield before + "\n".join([*head, *lines])
             head, before = [], "\n"
         if head and self.header_alone:
@@ -110,17 +113,24 @@ class Table:
         yield f"</{self.root}>"
 
 
-def csv_line(
-    row: Sequence[str | int], delimiter: str, special: re.Pattern[str], always: Sequence[int] = ()
-) -> str:
-    """Return one line of csv without its end; cells at ``always`` are quoted whatever they hold."""
-    cells = list(map(str, row))
-    written, search = cells, special.search
-    if search("".join(cells)):  # many lines have nothing to quote, which one search tells
-        written = [quoted(cell) if search(cell) else cell for cell in cells]
-    for place in always:
-        written[place] = quoted(str(row[place]))
-    return delimiter.join(written)
+def csv_lines(
+    rows: Sequence[Sequence[str | int]], delimiter: str, always: Sequence[int] = ()
+) -> list[str]:
+    """Return lines of csv without their ends; cells at ``always`` are quoted whatever they hold."""
+    others = re.compile(f"[{re.escape(SPECIAL.replace(delimiter, ''))}]").search
+    search = re.compile(f"[{re.escape(SPECIAL + delimiter)}]").search
+    lines: list[str] = []
+    for row in rows:
+        cells = list(map(str, row))
+        line = delimiter.join(cells)
+        # Many lines have nothing to quote, which one look at the whole line tells.
+        if always or others(line) or line.count(delimiter) >= len(row):
+            cells = [quoted(cell) if search(cell) else cell for cell in cells]
+            for place in always:
+                cells[place] = quoted(str(row[place]))
+            line = delimiter.join(cells)
+        lines.append(line)
+    return lines
 
 
 def quoted(cell: str) -> str:
@@ -135,10 +145,16 @@ def php_json(value: object) -> str:
 
 
 def batches(rows: Iterable[Sequence[str | int]]) -> Iterator[list[Sequence[str | int]]]:
-    """Yield the rows, :data:`ROWS_AT_ONCE` at a time."""
+    """Yield the rows, as many at a time as :func:`rows_at_once` says."""
     rest = iter(rows)
-    while batch := list(islice(rest, ROWS_AT_ONCE)):
+    for first in rest:
+        batch = [first, *islice(rest, rows_at_once(len(first)) - 1)]
         yield batch
+
+
+def rows_at_once(width: int) -> int:
+    """Return how many rows of so many cells are written at once: more of short ones, as in EAV."""
+    return max(ROWS_AT_ONCE, CELLS_AT_ONCE // max(width, 1))
 
 
 def xml_cell(name: str, value: str | int) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from random import Random
 from typing import cast
 
-from redcap_jobs.sandbox.answers import CONTENT_TYPES, Answer, InPieces, Table, error_body
+from redcap_jobs.sandbox.answers import CONTENT_TYPES, Answer, InPieces, Table, batches, error_body
 from redcap_jobs.sandbox.context import Counts
 from redcap_jobs.sandbox.faults import FaultRule
 
@@ -105,11 +105,11 @@ def encoded(text: str) -> bytes:
 
 
 def counted(rows: Iterable[Row], columns: int, counts: Counts) -> Iterator[Row]:
-    """Pass rows on and count them and their cells."""
-    for row in rows:
-        counts.rows += 1
-        counts.cells += columns
-        yield row
+    """Pass rows on and count them and their cells, as many as are written at once."""
+    for batch in batches(rows):
+        counts.rows += len(batch)
+        counts.cells += columns * len(batch)
+        yield from batch
 
 
 def without_a_tenth(rows: Iterable[Row], random: Random) -> Iterator[Row]:
