@@ -118,6 +118,7 @@ class Watch:
 
     def look_up(self, seen: Seen) -> None:
         """Bring every text that is not settled up to date."""
+        from redcap_jobs.state.journal_entry import IllegalTransition
         from redcap_jobs.state.messages import is_unsettled, owned_references, to_look_up
 
         now = self._clock.now()
@@ -136,7 +137,10 @@ class Watch:
             evidence = delivery.reconcile(entries, [*listed, *fetched], owned, now, gone=gone)
         by_key = {(entry.key, entry.attempt): entry for entry in entries}
         for each in evidence:
-            self.keep(each, by_key[each.key, each.attempt], seen)
+            try:
+                self.keep(each, by_key[each.key, each.attempt], seen)
+            except IllegalTransition:
+                log.debug("%s: another run, or a person, has noted it meanwhile", each.key)
 
     def fetch(
         self, missing: Sequence[delivery.Missing]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from sqlalchemy import select, update
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.messaging.statuses import rank
 from redcap_jobs.state.journal import Journal, last_attempt, move, one_attempt
 from redcap_jobs.state.journal_entry import WRITTEN_BACK, Entry, IllegalTransition, Kind, entry_of
 from redcap_jobs.state.schema import journal
@@ -32,10 +33,14 @@ def found(store: Store, key: str, attempt: int, reference: str, status: str = ""
 
 
 def set_status(store: Store, key: str, attempt: int, status: str, code: str = "") -> Entry:
-    """Record the other side's word on an accepted attempt; the same word again changes nothing."""
+    """Record the other side's word on an accepted attempt.
+
+    The same word again changes nothing, nor does one from before the last: two runs may ask at
+    once, and the first to ask be the last to note it.
+    """
     with store.write() as connection:
         entry = one_attempt(connection, key, attempt)
-        if (entry.status, entry.code) == (status, code):
+        if (entry.status, entry.code) == (status, code) or rank(status) < rank(entry.status):
             return entry
         now = store.clock.now()
         return move(connection, entry, ("sent",), "sent", status=status, code=code, status_at=now)
