@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import ExitCode, Finding, StudyFileError
+from redcap_jobs.errors import Finding, StudyFileError
 from redcap_jobs.plan import ReadRows
 
 if TYPE_CHECKING:
@@ -48,6 +46,7 @@ def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> 
 
     """
     from redcap_jobs.messaging.twilio import Account
+    from redcap_jobs.recorded import recorded
     from redcap_jobs.state.adoption import adopt_texts, lacking
     from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter, check_key
 
@@ -60,7 +59,7 @@ def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> 
     if dry:
         texts = lacking(opened.store, project, found.texts)
     else:
-        with recorded(opened, token, project) as run:
+        with recorded(opened, token, JOB) as run:
             texts = adopt_texts(
                 opened.store, project, found.texts, sender=hashed, job=JOB, run_id=run.id
             )
@@ -94,35 +93,3 @@ def read_log(
     read = ReadRows("target", log_fields(log), log_events(log, side.project))
     rows = export(side, [read], ())
     return logged_texts(rows, log, str(project), opened.study.study.time_zone)
-
-
-@dataclass
-class RunKept:
-    """A run of its own: its id, and the counts that its record is to hold."""
-
-    id: str
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-@contextmanager
-def recorded(opened: OpenStudy, token: str, project: ProjectKey) -> Iterator[RunKept]:
-    """Keep a run record of an adoption, so that ``runs`` tells who made the journal anew."""
-    from redcap_jobs.state.runs import RunEnd, RunStart, finish_run, start_run
-
-    study, store = opened.study, opened.store
-    start = RunStart(
-        study=study.study.id,
-        job=JOB,
-        project=project,
-        export_token=token,
-        import_token=token,
-        as_of=store.clock.now(),
-        study_file_hash=study.sha256,
-    )
-    run = RunKept(start_run(store, start))
-    end = RunEnd("failed", ExitCode.PARTLY_FAILED, "stopped before its end")
-    try:
-        yield run
-        end = RunEnd("done", ExitCode.DONE, counts=run.counts)
-    finally:
-        finish_run(store, run.id, end)

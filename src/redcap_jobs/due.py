@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from redcap_jobs.jobs.survey_judged import Judged, judge
 from redcap_jobs.jobs.survey_texts import Written, written
-from redcap_jobs.messaging.lists import occurrence_words
+from redcap_jobs.messaging.text_names import occurrence_words
 from redcap_jobs.plan import Inputs, Problem, ReadMessages, ReadStops, Text
 from redcap_jobs.state.schema import INSTANT_FORMAT
 

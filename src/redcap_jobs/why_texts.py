@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from redcap_jobs.messaging.lists import occurrence_words, twilio_words
+from redcap_jobs.messaging.lists import twilio_words
+from redcap_jobs.messaging.text_names import occurrence_words
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import Table
 from redcap_jobs.state.journal_entry import COUNTED

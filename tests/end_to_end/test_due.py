@@ -14,7 +14,7 @@ from study_home import DEV
 from texting import Texting, texting
 from typed import typed
 
-from redcap_jobs.messaging.lists import occurrence_words
+from redcap_jobs.messaging.text_names import occurrence_words
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 from redcap_jobs.state.text_lists import last_attempts

@@ -54,6 +54,17 @@ def text_of(study: Texting, entry: Entry) -> Any:
     return next(text for text in study.accepted if text.sid == entry.reference)
 
 
+def allow(study: Texting, record: str) -> None:
+    """Give leave, and take the opt-out back in REDCap, where a run has ticked it."""
+    done = messages(study, "allow", record, "--reason", "asked again")
+    assert (done.code, done.err) == (0, "")
+    assert "taken back there: [first-event-name][sms_opted_out]" in done.out
+    records = study.home.sandbox.project(3041).store.current.records
+    event = next(place.event for place in records[record].rows if place.event.startswith("base"))
+    row = {"record_id": record, "redcap_event_name": event, "sms_opted_out": "0"}
+    study.home.enter(3041, row)
+
+
 def lost_answer(study: Texting) -> Entry:
     """Run with one lost answer that no list shows; return the text nobody knows about."""
     study.home.sandbox.fault("twilio-drop", times=1)
@@ -166,7 +177,7 @@ def test_a_stopped_record_gets_nothing_until_it_is_allowed(study: Texting) -> No
     texted = {entry.record for entry in entries(study) if entry.state == "sent"}
     assert texted
     assert record not in texted
-    assert messages(study, "allow", record, "--reason", "asked again").code == 0
+    allow(study, record)
     study.run()
     assert record in {entry.record for entry in entries(study) if entry.state == "sent"}
 
@@ -184,7 +195,7 @@ def test_the_phone_is_stopped_with_the_record(study: Texting) -> None:
     first = entries(study)[0]
     phone = text_of(study, first).to
     stop = messages(study, "stop", first.record, "--reason", "asked by telephone")
-    assert "nor does its phone" in stop.out
+    assert "and so for its phone" in stop.out
     with Store.open(study.home.state_url) as store:
         held = stops_of(store, "ismile")
     assert {("record", first.record), ("phone", first.phone_hash)} == {
@@ -322,3 +333,73 @@ def test_why_explains_twilios_code(study: Texting) -> None:
     assert "undelivered (30034)" in told
     assert f"30034: {reaction('30034').sentence}" in told
     assert reaction("30034").sentence in messages(study).out
+
+
+def resend(study: Texting, entry: Entry, *more: str) -> Done:
+    words = ("resend", entry.record, "--kind", entry.message, "--reason", "phone was off", *more)
+    return messages(study, *words)
+
+
+def texts_to(study: Texting, phone: str) -> int:
+    return sum(text.to == phone for text in study.accepted)
+
+
+def test_a_text_is_sent_once_more_when_a_person_asks(study: Texting) -> None:
+    """Not on the same day (one text a day for each phone), then exactly once, and in the log."""
+    study.run()
+    first = entries(study)[0]
+    phone = text_of(study, first).to
+    assert resend(study, first).code == 0
+    assert resend(study, first).code == 2, "it waits already"
+    study.run()
+    assert texts_to(study, phone) == 1
+    study.clock.pass_by(timedelta(days=1))
+    for _ in range(3):
+        study.run()
+        study.clock.pass_by(timedelta(minutes=30))
+    assert texts_to(study, phone) == 2
+    logged = [row for row in study.log_rows() if row["record"] == first.record]
+    assert {row["sms_occurrence"] for row in logged} == {first.occurrence, "101"}
+    runs = typed(study, "runs", "--job", "messages resend", "--output", "json").out
+    assert "phone was off" in runs
+
+
+def test_what_keeps_texts_back_keeps_a_resend_back(study: Texting) -> None:
+    """A stop, for one; after leave it goes out."""
+    study.run()
+    first = entries(study)[0]
+    phone = text_of(study, first).to
+    resend(study, first)
+    messages(study, "stop", first.record, "--reason", "asked by telephone")
+    study.clock.pass_by(timedelta(days=1))
+    study.run()
+    assert texts_to(study, phone) == 1
+    allow(study, first.record)
+    study.run()
+    assert texts_to(study, phone) == 2
+
+
+def test_nothing_is_resent_while_nobody_knows(study: Texting) -> None:
+    """Exit 4: the first may have arrived."""
+    unknown = lost_answer(study)
+    refused = resend(study, unknown)
+    assert (refused.code, "settle it first" in refused.err) == (4, True)
+    before = len(study.accepted)
+    study.clock.pass_by(timedelta(hours=1))
+    study.run()
+    assert len(study.accepted) == before
+
+
+def test_resend_knows_what_there_is_to_resend(study: Texting) -> None:
+    """An unknown survey, a record that got none, and a fourth time."""
+    study.run()
+    first = entries(study)[0]
+    wrong = messages(study, "resend", first.record, "--kind", "m2-surve", "--reason", "x")
+    assert (wrong.code, "m2-survey" in wrong.err) == (2, True)
+    none = messages(study, "resend", "9999", "--kind", "m2-survey", "--reason", "x")
+    assert (none.code, "none to resend" in none.err) == (2, True)
+    for _ in range(3):
+        assert resend(study, first).code == 0
+        study.clock.pass_by(timedelta(days=1))
+        study.run()
+    assert resend(study, first).code in (2, 4)

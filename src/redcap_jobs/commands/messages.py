@@ -272,8 +272,43 @@ def allow_command(
     with open_study(study, env_file) as opened:
         project = opened.project(token)
         said = say_of_record(opened, project, record, "allowed", reason, by_whom())
+        fields = opened.study.participants.write.opted_out
     click.echo(f"record {record} may be texted again{phone_words(said)}")
+    if fields:
+        named = " and ".join(map(str, fields))
+        click.echo(f"an opt-out that stands in REDCap stays until it is taken back there: {named}")
     warn_unless_known(said, record)
+
+
+@command.command("resend", epilog=EXIT_CODES, short_help="Send a survey's text once more.")
+@OF_STUDY
+@click.argument("record")
+@click.option("--kind", required=True, metavar="ID", help="The survey's id in the study file.")
+@REASON
+def resend_command(
+    study: str, env_file: Path | None, token: str | None, record: str, kind: str, reason: str
+) -> None:
+    """Ask for the text of survey ID to RECORD once more, with the next run of send-surveys.
+
+    Everything that keeps a text back keeps this one back, too: completion, opt-out, hours, pauses,
+    one text a day for each phone, the survey's latest day. Reminders come as if it had not been.
+    Refused (exit 4) while nobody knows about an earlier text, and after three times. In lists and
+    in REDCap's log its occurrence is 101, 102, 103.
+
+    \b
+    Example:
+      redcap-jobs messages resend study.toml 1001 --kind m2-survey \\
+          --reason "phone was off for weeks" --env-file .env
+    """  # noqa: D301 - click reads the backspace
+    from redcap_jobs.messaging.resending import resend
+    from redcap_jobs.open_study import open_study
+
+    with open_study(study, env_file) as opened:
+        resend(opened, opened.token(token), record, kind, reason, by_whom())
+    click.echo(
+        f"record {record} gets {kind} once more with the next run, if nothing speaks against it; "
+        f"redcap-jobs why {study} {record} says so"
+    )
 
 
 @command.command(
@@ -323,8 +358,8 @@ def by_whom() -> str:
 
 
 def phone_words(said: Said) -> str:
-    """Say whether the phone was known."""
-    return ", nor does its phone" if said.phone else "; no phone of it is known yet"
+    """Say whether the phone was known, and is meant, too."""
+    return ", and so for its phone" if said.phone else "; no phone of it is known yet"
 
 
 def warn_unless_known(said: Said, record: str) -> None:

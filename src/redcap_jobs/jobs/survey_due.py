@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
+from redcap_jobs.messaging.text_names import RESENT, occurrence_words
 from redcap_jobs.study.texts_config import Survey
 
 Decision: TypeAlias = Literal[
@@ -29,19 +30,27 @@ Decision: TypeAlias = Literal[
 ]
 LOGGED = "logged"
 """State of a text that only REDCap's message log remembers: nothing follows it by itself."""
+UNKNOWN = frozenset({"unknown", "posting"})
+SETTLE_FIRST = "nobody knows whether the last text went out; settle it first"
+MAY_BE_REPEATED = frozenset({"asked", "waiting", "not_delivered"})
+"""Decisions after which a person may have a text sent once more."""
 NEVER_ARRIVED = frozenset({"undelivered", "failed", "canceled"})
 """Twilio's words for a text that did not reach the phone."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """The last attempt of one occurrence; ``on`` is its date where the participant is."""
+    """The last attempt of one occurrence; ``on`` is its date where the participant is.
+
+    ``at`` is the aware instant of its post, else of its claim; None where nobody knows.
+    """
 
     occurrence: int
     state: str
     status: str
     not_sent: bool
     on: date
+    at: datetime | None = None
 
     @property
     def is_free(self) -> bool:
@@ -75,8 +84,45 @@ def due(survey: Survey, due_on: date, today: date, attempts: Sequence[Attempt]) 
     """Say what is due of a survey, given its due date, the local date and what went out before.
 
     ``attempts`` holds the last attempt of each occurrence. Completion, consent and opt-out are
-    not judged here.
+    not judged here. A text that a person asked to be resent is due where nothing else is and it is
+    not too late; it changes nothing about the reminders.
     """
+    by_hand = [each for each in attempts if each.occurrence > RESENT]
+    found = _by_schedule(
+        survey, due_on, today, [each for each in attempts if each.occurrence <= RESENT]
+    )
+    if found.decision in {"before_start", "upcoming"}:
+        return found
+    if any(each.state in UNKNOWN for each in by_hand):
+        return Due("unknown", why=SETTLE_FIRST)
+    open_until = due_on + timedelta(days=survey.latest.days)
+    if found.decision in MAY_BE_REPEATED and today <= open_until:
+        return _asked_again(attempts, by_hand, today) or found
+    return found
+
+
+def _asked_again(
+    attempts: Sequence[Attempt], by_hand: Sequence[Attempt], today: date
+) -> Due | None:
+    """Give the text that a person asked for and that has not gone out yet, if there is one.
+
+    Any text that went out after it was asked for answers it.
+    """
+    waiting = [each for each in by_hand if each.is_free]
+    if not waiting:
+        return None
+    asked = max(waiting, key=lambda each: each.occurrence)
+    answered = any(
+        not each.is_free and (each.at is None or asked.at is None or each.at > asked.at)
+        for each in attempts
+    )
+    return (
+        None if answered else Due("due", asked.occurrence, on=today, why=_named(asked.occurrence))
+    )
+
+
+def _by_schedule(survey: Survey, due_on: date, today: date, attempts: Sequence[Attempt]) -> Due:
+    """Say what is due by the study file alone."""
     happened = [each for each in attempts if not each.is_free]
     if due_on < survey.starts_on:
         return Due("before_start", on=due_on, why=f"it was due before {survey.starts_on}")
@@ -99,8 +145,8 @@ def _blocked(happened: Sequence[Attempt]) -> Due | None:
     """Say what hinders any further text: an unknown one, a refusal, an invitation that failed."""
     if any(each.state == LOGGED for each in happened):
         return Due("asked", why="it stands in REDCap's message log and not in the state")
-    if any(each.state in {"unknown", "posting"} for each in happened):
-        return Due("unknown", why="nobody knows whether the last text went out; settle it first")
+    if any(each.state in UNKNOWN for each in happened):
+        return Due("unknown", why=SETTLE_FIRST)
     if any(each.state == "rejected" for each in happened):
         return Due("refused", why="the last text was refused; see redcap-jobs messages")
     if happened and not any(each.arrived for each in happened):
@@ -139,4 +185,4 @@ def _after(survey: Survey, base: int, counted_from: date, last_done: int, due_on
 
 def _named(occurrence: int) -> str:
     """Name an occurrence for a person."""
-    return "invitation" if occurrence == 0 else f"reminder {occurrence}"
+    return occurrence_words(str(occurrence))

@@ -129,7 +129,7 @@ def attempt_of(sent: Sent, zone: str) -> Attempt:
     """Give an attempt with its date in the participant's zone."""
     at = sent.at or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     on = at.astimezone(ZoneInfo(zone)).date()
-    return Attempt(int(sent.key.occurrence), sent.state, sent.status, sent.not_sent, on)
+    return Attempt(int(sent.key.occurrence), sent.state, sent.status, sent.not_sent, on, sent.at)
 
 
 def weightier(one: Attempt | None, other: Attempt) -> Attempt:

@@ -17,6 +17,7 @@ from redcap_jobs.jobs.survey_judged import Judged
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.messaging.segments import segments
 from redcap_jobs.messaging.text import TextProblem, compiled, render, variant_for
+from redcap_jobs.messaging.text_names import RESENT
 from redcap_jobs.plan import Inputs, Problem, ReadSurveyLinks, Skip, Text
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.texts_config import ONLY_LANGUAGE
@@ -111,7 +112,8 @@ def body_of(
     """Render one text, or say what hinders it."""
     who, survey = one.recipient, one.survey
     where = f"survey {survey.id}"
-    texts = survey.texts if one.due.occurrence == 0 else survey.reminder_texts or survey.texts
+    reminds = 0 < one.due.occurrence <= RESENT
+    texts = (survey.reminder_texts if reminds else None) or survey.texts
     variants = texts.get(who.language) or texts.get(ONLY_LANGUAGE)
     if not variants or not one.instrument:
         what = f'has no text or no instrument for the language "{who.language}"'

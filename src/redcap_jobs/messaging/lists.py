@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, is_open
-from redcap_jobs.messaging.text_names import names_of
+from redcap_jobs.messaging.text_names import names_of, occurrence_words
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import Table
 
@@ -179,13 +179,6 @@ def twilio_words(entry: Entry) -> str:
 def meaning(code: str) -> str:
     """Give a code and what it means, in a sentence."""
     return f"{code or 'Without a code'}: {reaction(code).sentence}"
-
-
-def occurrence_words(occurrence: str) -> str:
-    """Name an occurrence for a person."""
-    if occurrence == "0":
-        return "invitation"
-    return f"reminder {occurrence}" if occurrence.isdigit() else occurrence
 
 
 def summary(entries: Sequence[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""What a person types for a text instead of its key: ``RECORD/KIND/OCCURRENCE``."""
+"""What people call a text instead of its key: ``RECORD/KIND/OCCURRENCE``, invitation, reminder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from redcap_jobs.state.journal_entry import Entry
+
+RESENT = 100
+"""Occurrences above this were asked for by a person: 101 is the first text that was resent.
+
+A number, since REDCap's log may keep the occurrence in a field that takes nothing else.
+"""
+
+
+def occurrence_words(occurrence: str) -> str:
+    """Name an occurrence for a person."""
+    if not occurrence.isdigit():
+        return occurrence
+    number = int(occurrence)
+    if number > RESENT:
+        return f"resend {number - RESENT}"
+    return f"reminder {number}" if number else "invitation"
 
 
 def short_name(entry: Entry) -> str:
