@@ -12,10 +12,20 @@ import click
 
 from redcap_jobs.cli import EXIT_CODES
 from redcap_jobs.commands.options import ENV_FILE, VERBOSE
-from redcap_jobs.errors import CredentialsError, ExitCode, Finding, StudyFileError, UsageError
+from redcap_jobs.errors import (
+    CredentialsError,
+    ExitCode,
+    Finding,
+    StateError,
+    StateMissing,
+    StudyFileError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
+    from redcap_jobs.study.check import CheckFinding
     from redcap_jobs.study.config import Study
+    from redcap_jobs.study.credentials import Credentials
     from redcap_jobs.study.live import Checked
 
     Show: TypeAlias = Callable[[str, Checked], None]
@@ -48,7 +58,8 @@ def command(
 
     Alone, the file's own mistakes are told, all at once. With --token the project is asked as
     well: is it the one declared, do all fields, events, arms and choices exist and fit; and for
-    every condition how many records are true, false and blank. Nothing is ever written.
+    every condition how many records are true, false and blank; and, where REDCAP_JOBS_STATE_URL
+    names a state, whether an id vanished that texts went out under. Nothing is ever written.
 
     \b
     Examples:
@@ -101,7 +112,25 @@ def ask(study: Study, token: str, env_file: Path | None) -> Checked:
     credentials = load_credentials(env_file)
     per_minute = study.limits.requests_per_minute
     with open_client(study.redcap.url, token, credentials, clock, per_minute) as client:
-        return check_live(study, token, client, clock.now())
+        checked = check_live(study, token, client, clock.now())
+    told = check_journal(study, token, credentials)
+    return replace(checked, findings=(*told, *checked.findings))
+
+
+def check_journal(study: Study, token: str, credentials: Credentials) -> list[CheckFinding]:
+    """Look up in the state that is named, if any, whether an id vanished that texts went out under."""
+    from redcap_jobs.state.address import URL_VARIABLE
+    from redcap_jobs.study.check import CheckFinding
+    from redcap_jobs.study.survey_ids import check_ids, texted_ids
+
+    url = credentials.get(URL_VARIABLE)
+    if not url:
+        return []
+    try:
+        return check_ids(study, texted_ids(study, token, url))
+    except (StateError, StateMissing) as error:
+        what = f"the ids of texts that went out were not looked up: {error}"
+        return [CheckFinding(URL_VARIABLE, what, severity="warning")]
 
 
 def show_text(name: str, checked: Checked) -> None:
