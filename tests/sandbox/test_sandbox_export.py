@@ -22,7 +22,8 @@ def test_columns_stand_in_the_recorded_order(longitudinal: Caller) -> None:
     assert list(rows[0]) == [
         *KEYS,
         "redcap_data_access_group",
-        *("born", "consent___1", "consent____4", "sex", "weight", "bmi", "photo", "phone"),
+        *("born", "consent___1", "consent____4", "consent____99"),
+        *("sex", "weight", "bmi", "photo", "phone"),
         *("enrolment_complete", "seen", "felt", "visit_complete"),
         *("drug", "dose", "drugs_complete", "slept", "diary_complete"),
     ]
@@ -257,7 +258,8 @@ def test_headers_can_be_labels(longitudinal: Caller) -> None:
     ).text
     assert text.splitlines()[0] == (
         '"Record ID","Event Name","Repeat Instrument","Repeat Instance","Date of birth",'
-        '"Consent (choice=Study)","Consent (choice=Not asked)",Sex,Weight,BMI,Photo,Phone,Complete?'
+        '"Consent (choice=Study)","Consent (choice=Not asked)","Consent (choice=Unknown)",'
+        "Sex,Weight,BMI,Photo,Phone,Complete?"
     )
 
 

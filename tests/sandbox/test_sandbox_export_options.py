@@ -95,8 +95,9 @@ def test_a_file_is_a_name_in_a_flat_export_and_a_number_in_eav() -> None:
 def test_options_are_blank_where_no_field_asked_for_holds_a_value() -> None:
     """Without the record ID among the fields, as redcapAPI issue 293 shows."""
     project = filled(sex="1")
-    assert asked(project, fields="consent,weight") == "consent___1,consent____4,weight\n,,\n"
-    assert asked(project, fields="consent,sex") == "consent___1,consent____4,sex\n0,0,1\n"
+    options = "consent___1,consent____4,consent____99"
+    assert asked(project, fields="consent,weight") == f"{options},weight\n,,,\n"
+    assert asked(project, fields="consent,sex") == f"{options},sex\n0,0,0,1\n"
 
 
 def test_options_of_a_checkbox_can_share_a_column() -> None:
@@ -112,8 +113,8 @@ def test_checkbox_labels_in_words() -> None:
     """Checked and Unchecked; with exportCheckboxLabel the option's label or nothing."""
     project = filled(consent___1="1")
     words = {"fields": "consent", "rawOrLabel": "label"}
-    assert asked(project, **words).splitlines()[1] == "Checked,Unchecked"
-    assert asked(project, exportCheckboxLabel="TRUE", **words).splitlines()[1] == "Study,"
+    assert asked(project, **words).splitlines()[1] == "Checked,Unchecked,Unchecked"
+    assert asked(project, exportCheckboxLabel="TRUE", **words).splitlines()[1] == "Study,,"
 
 
 def test_cells_of_csv_are_quoted_where_recorded_servers_quote() -> None:

@@ -150,6 +150,11 @@ def test_export_field_names_omit_files_and_descriptive_fields(longitudinal: Call
             "choice_value": "-4",
             "export_field_name": "consent____4",
         },
+        {
+            "original_field_name": "consent",
+            "choice_value": "-99",
+            "export_field_name": "consent____99",
+        },
     ]
 
 

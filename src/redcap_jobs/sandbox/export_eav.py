@@ -77,8 +77,7 @@ def way_of(context: Context, column: Column, *, in_labels: bool) -> Way | None:
     if column.kind == "file":
         return document_number
     if column.kind == "checkbox":
-        labels = context.structure.field_by_name[column.field].labels
-        shown = labels[column.code] if in_labels else column.code
+        shown = context.structure.option_label(column) if in_labels else column.code
         return lambda _: shown
     return dict(changes_of(context, [column], in_labels=in_labels)).get(0)
 

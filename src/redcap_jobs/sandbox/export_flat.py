@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from redcap_jobs.sandbox.answers import Table
 from redcap_jobs.sandbox.context import Context
 from redcap_jobs.sandbox.dictionary import Column
+from redcap_jobs.sandbox.export_boxes import settled_boxes
 from redcap_jobs.sandbox.export_columns import Selection
 from redcap_jobs.sandbox.export_gray import columns_by_form, statuses_at, touched
 from redcap_jobs.sandbox.export_labels import header_labels, label_of_keys, translations
@@ -79,7 +80,7 @@ def flat_cells(
     key_labels = label_of_keys(structure) if in_labels else None
     dag_names = {dag.unique_name: dag.name for dag in structure.dags} if in_labels else {}
     gray_is_blank = parameters.flag("exportBlankForGrayFormStatus")
-    boxes = [place for place, column in enumerate(columns) if column.kind == "checkbox"]
+    settle = settled_boxes(structure, columns, with_keys=selection.with_keys)
     statuses = statuses_at(columns) if gray_is_blank else []
     own_columns = columns_by_form(structure)
     defaults: dict[tuple[str, str], list[str]] = {}
@@ -89,8 +90,7 @@ def flat_cells(
             defaults[place] = blanks(structure, columns, place, gray_is_blank=gray_is_blank)
         get = row.stored.get
         cells = [get(name, default) for name, default in zip(names, defaults[place], strict=True)]
-        if boxes and not selection.with_keys:
-            blank_boxes(cells, boxes, row.stored, names)
+        settle(cells, row.stored)
         for at, form in statuses:
             if not cells[at] and touched(row.stored, own_columns[form]):
                 cells[at] = "0"
@@ -104,15 +104,6 @@ def flat_cells(
         if selection.with_identifier:
             head.append(row.stored.get(IDENTIFIER, ""))
         yield [*head, *cells]
-
-
-def blank_boxes(
-    cells: list[str], boxes: Sequence[int], stored: Mapping[str, str], names: Sequence[str]
-) -> None:
-    """Leave options blank where no column holds a value (recorded in redcapAPI issue 293)."""
-    if not any(map(stored.__contains__, names)):
-        for box in boxes:
-            cells[box] = ""
 
 
 def blanks(
@@ -199,7 +190,7 @@ def combined(
     for place, column in enumerate(columns, start=width):
         label = column.code
         if column.kind == "checkbox" and labelled:
-            label = context.structure.field_by_name[column.field].labels[column.code]
+            label = context.structure.option_label(column)
         name = column.field if column.kind == "checkbox" else names[place]
         groups.setdefault(name, []).append((place, label if column.kind == "checkbox" else ""))
     ticked = {"1", "Checked"}

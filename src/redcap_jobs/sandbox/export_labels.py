@@ -37,7 +37,7 @@ def header_label(structure: Structure, name: str) -> str:
         return "Complete?"
     field = structure.field_by_name[column.field]
     if column.kind == "checkbox":
-        return f"{field.label} (choice={field.labels[column.code]})"
+        return f"{field.label} (choice={structure.option_label(column)})"
     return field.label
 
 
@@ -60,8 +60,7 @@ def translations(context: Context, columns: Sequence[Column]) -> list[Mapping[st
         if column.kind == "status":
             words.append(STATUS_CHOICES)
         elif column.kind == "checkbox" and own_label:
-            label = structure.field_by_name[column.field].labels[column.code]
-            words.append({"1": label, "0": ""})
+            words.append({"1": structure.option_label(column), "0": ""})
         elif column.kind == "checkbox":
             words.append({"1": "Checked", "0": "Unchecked"})
         elif column.kind == "timestamp":

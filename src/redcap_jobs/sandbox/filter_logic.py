@@ -96,10 +96,16 @@ def refuse_unknown_names(expression: Expression, project: Project) -> None:
 
     """
     from redcap_jobs.redcap.logic import SMART_EVENTS
+    from redcap_jobs.redcap.project import checkbox_column
 
     for reference in expression.references:
         project.field(reference.field)
-        if reference.column not in project.export_columns(reference.field):
+        columns = set(project.export_columns(reference.field))
+        if project.field(reference.field).type == "checkbox":
+            columns |= {
+                checkbox_column(reference.field, code) for code in project.missing_data_codes
+            }
+        if reference.column not in columns:
             raise LookupError(f"{reference} is no column of an export")
         if reference.event is not None and reference.event not in SMART_EVENTS:
             project.event(reference.event)

@@ -135,9 +135,11 @@ def fields_of(context: Context, form: str) -> Iterator[Field]:
 
 def words_of(context: Context, field: Field, stored: Mapping[str, str]) -> str:
     """Return a field's value as a person would read it."""
+    structure = context.structure
     if field.type == "checkbox":
-        ticked = [column.code for column in field.columns if stored.get(column.name) == "1"]
-        return ", ".join(one_line(field.labels[code]) for code in ticked)
+        columns = (*field.columns, *structure.code_columns.get(field.name, ()))
+        ticked = [column for column in columns if stored.get(column.name) == "1"]
+        return ", ".join(one_line(structure.option_label(column)) for column in ticked)
     value = stored.get(field.name, "")
     if field.type == "file" and value:
         try:

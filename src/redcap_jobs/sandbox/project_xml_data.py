@@ -129,6 +129,10 @@ class DataWriter:
             yield from self._file(item.name, value)
             return
         yield f'\t\t\t\t\t<ItemData ItemOID="{item.name}" Value="{quoted(value)}"/>'
+        if field is not None and field.columns and item.name == field.columns[-1].name:
+            for column in self._structure.code_columns.get(field.name, ()):
+                if row.stored.get(column.name):
+                    yield f'\t\t\t\t\t<ItemData ItemOID="{column.name}" Value="1"/>'
 
     def _wanted(self, item: Item) -> bool:
         fields = self._shown.fields

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from redcap_jobs.sandbox.dictionary import Column, Field, status_column
+from redcap_jobs.sandbox.dictionary import Column, Field, checkbox_column, status_column
 
 CLASSIC = ""
 """The event name of a classic project's rows."""
+NO_MISSING = re.compile(r"@NOMISSING(?![\w-])")
+"""The action tag of fields that take no missing-data codes."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,42 @@ class Structure:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Return every export column: per form its fields, its status last."""
+        """Return every export column: per form its fields, its status last.
+
+        Behind a checkbox's options stand the project's missing-data codes.
+        """
         columns: list[Column] = []
         for form in self.forms:
             for one in self.fields:
                 if one.form == form.name:
                     columns.extend(one.columns)
+                    columns.extend(self.code_columns.get(one.name, ()))
             columns.append(status_column(form.name))
         return tuple(columns)
+
+    @cached_property
+    def code_columns(self) -> dict[str, tuple[Column, ...]]:
+        """Return checkbox field → a column for each of the project's missing-data codes.
+
+        As exports of three projects name them, one through the API (their published R scripts).
+        A code that is an option has the option's column.
+        """
+        found: dict[str, tuple[Column, ...]] = {}
+        for one in self.fields if self.missing_data_codes else ():
+            if one.type == "checkbox" and not NO_MISSING.search(one.annotation):
+                options = {column.name for column in one.columns}
+                names = {checkbox_column(one.name, code): code for code in self.missing_data_codes}
+                found[one.name] = tuple(
+                    Column(name, one.form, one.name, "checkbox", code)
+                    for name, code in names.items()
+                    if name not in options
+                )
+        return found
+
+    def option_label(self, column: Column) -> str:
+        """Return the words for a checkbox's column: those of its option, or missing-data code."""
+        labels = self.field_by_name[column.field].labels
+        return labels.get(column.code, self.missing_data_codes.get(column.code, column.code))
 
     @cached_property
     def column_by_name(self) -> dict[str, Column]:
