@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import Finding, StudyFileError
 from redcap_jobs.plan import ReadRows
 
 if TYPE_CHECKING:
+    from redcap_jobs.messaging.delivery import TwilioMessage
     from redcap_jobs.messaging.logged_texts import LoggedText, LoggedTexts
+    from redcap_jobs.messaging.twilio import TwilioClient
     from redcap_jobs.open_study import OpenStudy
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.state.scope import ProjectKey
@@ -42,10 +46,11 @@ def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> 
         StudyFileError: The study file names no ``[sender]`` or no ``[message_log]``.
         GuardRefused: The token opens another project than the study file declares.
 
-    Raises also what the client and the state raise.
+    Raises also what the clients and the state raise. Unless it is dry, Twilio is asked for the
+    phones of the texts, which are kept as hashes.
 
     """
-    from redcap_jobs.messaging.twilio import Account
+    from redcap_jobs.messaging.twilio import Account, TwilioClient
     from redcap_jobs.recorded import recorded
     from redcap_jobs.state.adoption import adopt_texts, lacking
     from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter, check_key
@@ -54,18 +59,34 @@ def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> 
     sender, log = required(opened)
     key = Fingerprinter(opened.credentials.get(KEY_VARIABLE))
     check_key(opened.store, key)
-    hashed = key.one(Account.of(sender, opened.credentials).sender, "sender")
+    twilio = TwilioClient(Account.of(sender, opened.credentials), sender.url, key.one)
     found = read_log(opened, token, client, log, project)
     if dry:
         texts = lacking(opened.store, project, found.texts)
     else:
+        listed = listed_texts(twilio, found.texts)
         with recorded(opened, token, JOB) as run:
             texts = adopt_texts(
-                opened.store, project, found.texts, sender=hashed, job=JOB, run_id=run.id
+                opened.store,
+                project,
+                found.texts,
+                listed,
+                sender=twilio.sender_hash,
+                job=JOB,
+                run_id=run.id,
             )
             run.counts = {"texts_adopted": len(texts)}
     known = len(found.texts) - len(texts)
     return Adopted(tuple(texts), known, found.elsewhere, found.unreadable)
+
+
+def listed_texts(twilio: TwilioClient, texts: Sequence[LoggedText]) -> dict[str, TwilioMessage]:
+    """List the sender's messages since the oldest of the texts, by SID."""
+    times = [text.at for text in texts if text.sid and text.at is not None]
+    if not times:
+        return {}
+    since = min(times).astimezone(UTC).date() - timedelta(days=1)
+    return {message.sid: message for message in twilio.outbound(since)}
 
 
 def required(opened: OpenStudy) -> tuple[Sender, MessageLog]:

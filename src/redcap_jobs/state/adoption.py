@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
@@ -11,6 +11,7 @@ from redcap_jobs.state.process import this_process
 from redcap_jobs.state.schema import journal
 
 if TYPE_CHECKING:
+    from redcap_jobs.messaging.delivery import TwilioMessage
     from redcap_jobs.messaging.logged_texts import LoggedText
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
@@ -30,12 +31,16 @@ def adopt_texts(
     store: Store,
     project: ProjectKey,
     texts: Iterable[LoggedText],
+    listed: Mapping[str, TwilioMessage],
     *,
     sender: str,
     job: str,
     run_id: str,
 ) -> list[LoggedText]:
     """Enter the texts whose key the journal does not know; return them. One transaction.
+
+    ``listed`` are the sender's messages by SID: their hashes of phones are what caps per phone and
+    replies are recognised by.
 
     A text without a time counts as posted now, so that no reminder follows at once. What has no
     SID, or one that stands in the journal already, has no sender either: nothing looks it up.
@@ -55,6 +60,7 @@ def adopt_texts(
             sid = text.sid if text.sid not in owned else ""
             owned.add(sid)
             at = text.at or now
+            message = listed.get(sid)
             connection.execute(
                 insert(journal).values(
                     key=str(text.key),
@@ -75,6 +81,9 @@ def adopt_texts(
                     posting_at=at,
                     counted_at=at,
                     reference=sid or None,
+                    phone_hash=message.to_hash if message else None,
+                    body_hash=message.body_hash if message else None,
+                    units=message.segments if message else 1,
                     code=text.code,
                     status=text.status,
                     note=NOTE,

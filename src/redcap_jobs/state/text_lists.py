@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.messaging.text_names import short_name
@@ -62,6 +62,15 @@ def phone_of_record(store: Store, project: ProjectKey, record: str) -> str:
     )
     with store.read() as connection:
         return connection.execute(query).scalar() or ""
+
+
+def first_posted(store: Store, sender: str) -> datetime | None:
+    """Return when a sender's first text went out that the journal knows; None: there is none."""
+    query = select(func.min(journal.c.posting_at)).where(
+        journal.c.kind == "text", journal.c.sender == sender
+    )
+    with store.read() as connection:
+        return connection.execute(query).scalar()
 
 
 def text_with_sid(store: Store, sid: str) -> Entry | None:
