@@ -16,6 +16,7 @@ from redcap_jobs.sandbox.ismile import ismile_projects
 from redcap_jobs.sandbox.members import user
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.study.loading import bundled_study_text, load_bundled_or_file
+from redcap_jobs.study.starter_texts import uncommented
 from redcap_jobs.study.uses import conditions
 
 DEV = "REDCAP_API_ISMILE_DEV"
@@ -294,6 +295,9 @@ def test_init_from_a_bundled_study_is_ready_to_check(run: Run, tmp_path: Path) -
     assert code == 0
     assert f"fill in {PROD} and {DEV} in {tmp_path}/new/.env" in out
     assert "Never upload those rows alone" in out
+    zips = sorted(path.name for path in (tmp_path / "new").glob("*.zip"))
+    assert zips == ["message_log.zip", "texting.zip", "visit_tracking.zip"]
+    assert [name for name in zips if f"{tmp_path}/new/{name}" not in out] == []
     assert "TO-DO" not in out
     assert run("check", tmp_path / "new" / "study.toml")[0] == 0
     code, _, err = run("init", tmp_path / "new")
@@ -332,6 +336,7 @@ def test_init_from_the_live_project_lists_its_guesses_only(
     code, out, _ = run("init", tmp_path / "new", "--url", sandbox.url, *options)
     assert code == 0
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["study.toml"]
+    assert "upload" not in out
     assert "TO-DO marks" in out
     study = tmp_path / "new" / "study.toml"
     code, out, _ = run("check", study, *options, "--output", "json")
@@ -341,6 +346,8 @@ def test_init_from_the_live_project_lists_its_guesses_only(
         "a guess that nobody has confirmed"
     }
     study.write_text(re.sub(r"  # TO-DO:.*", "", study.read_text()))
+    assert run("check", study, *options)[0] == 0
+    study.write_text(uncommented(study.read_text()))
     assert run("check", study, *options)[0] == 0
 
 

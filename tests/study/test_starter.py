@@ -12,13 +12,22 @@ import pytest
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.redcap.project import Event, Project
-from redcap_jobs.study.check import check_against, check_to_do
+from redcap_jobs.study.check import check_against, check_doubts, check_to_do
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.guesses import guess_visits, slug
 from redcap_jobs.study.loading import draft_study, study_from_bytes
-from redcap_jobs.study.output_fields import HEADER, as_csv, as_instrument_zip, missing_rows
+from redcap_jobs.study.output_fields import (
+    HEADER,
+    as_csv,
+    as_instrument_zip,
+    instrument_zips,
+    missing_rows,
+)
 from redcap_jobs.study.starter import TODO, Source, env_text, starter_files, study_text, write_files
+from redcap_jobs.study.starter_texts import uncommented
 from redcap_jobs.study.visit_state_names import VISIT_STATES
+
+TIMES = ("sms_queued_at", "sms_updated_at")
 
 
 def read(text: str) -> Study:
@@ -39,16 +48,114 @@ def test_every_line_that_only_the_study_can_fill_in_carries_a_mark() -> None:
     """Of the template's lines, also those to be uncommented; nothing else is the study's own."""
     own = re.compile(
         r"^(# )?(id|name|time_zone|url|project_id|role|in_production|who|when|from|baseline|at|"
-        r"target|windows|done_on|done_form) = "
+        r"target|windows|done_on|done_form|first_name|mobile|language|languages|may_text|hours|"
+        r"recipients|instrument|starts_on|latest|remind|due) = |# \[defaults.surveys..*texts"
     )
     visits = study_text(Source()).partition("[[visits]]")
     lines = [line for line in (visits[0]).splitlines() if own.match(line)]
     lines += [
         line for line in visits[2].splitlines() if line.startswith(("id", "at =", "target", "wind"))
     ]
+    texts = visits[2].partition("# [sender]")[2].splitlines()
+    lines += [line for line in texts if own.match(line)]
     unmarked = [line for line in lines if TODO not in line]
     assert unmarked == ['target = "vt_target"']
-    assert len(lines) > 15
+    assert len(lines) > 30
+
+
+def test_without_the_marks_of_comments_the_template_texts() -> None:
+    """Nothing but the ``#`` keeps a first file from texting: taken away, it has no mistake."""
+    text = study_text(Source())
+    assert read(text).surveys == ()
+    assert read(text).message_log is None
+    study = read(uncommented(text))
+    assert [survey.id for survey in study.surveys] == ["m1-survey"]
+    assert check_doubts(study) == []
+    assert uncommented(uncommented(text)) == uncommented(text)
+
+
+def test_a_projects_text_tables_fit_the_project(
+    texting_project: Project, classic_texting_project: Project
+) -> None:
+    """From the live structure: phone, name and language by their fields, and their choices."""
+    for project in (texting_project, classic_texting_project):
+        study = draft_study(uncommented(study_text(Source(project=project))), Path("study.toml"))
+        people = study.participants
+        assert [each.field for each in (*people.mobile, *people.first_name, *people.language)] == [
+            "mobile",
+            "given",
+            "lang",
+        ]
+        assert people.languages == {"1": "en", "2": "es"}
+        assert (study.surveys[0].at is None) == (not project.is_longitudinal)
+    text = uncommented(study_text(Source(project=texting_project)))
+    for guess, right in {
+        "rand_group": "group",
+        "off_study_date": "off_date",
+        "parent_survey": "diary",
+        "encuesta_padres": "diario",
+        'form = "message_log"': 'form = "log"',
+    }.items():
+        text = text.replace(guess, right)
+    study = draft_study(text, Path("study.toml"))
+    lacking = {row["Variable / Field Name"] for row in missing_rows(study, texting_project)}
+    errors = [each for each in check_against(study, texting_project) if each.severity == "error"]
+    assert {each.what.split('"')[1] for each in errors} == lacking
+    assert lacking >= {"sms_opted_out", "sms_bad_number", "sms_key"}
+
+
+def test_a_visits_instances_are_not_those_of_the_log(classic_texting_project: Project) -> None:
+    """Without events the repeating instrument that holds the visit date is guessed, if one does."""
+    both = replace(classic_texting_project, repeating=frozenset({("", "log"), ("", "visit")}))
+    study = read(study_text(Source(project=both)))
+    assert {getattr(visit.at, "form", "") for visit in study.visits} == {"visit"}
+
+
+def test_fields_are_on_the_instrument_that_needs_them() -> None:
+    """Computed for a visit, ticked for a person, logged for a text: three instruments, one ZIP each.
+
+    Ticks can be set by people on the page; whatever else jobs write is read-only there.
+    """
+    rows = missing_rows(read(uncommented(study_text(Source()))), None)
+    assert set(instrument_zips(rows)) == {"visit_tracking.zip", "texting.zip", "message_log.zip"}
+    forms = [row["Form Name"] for row in rows]
+    assert forms == sorted(forms, key=["visit_tracking", "texting", "message_log"].index)
+    by_name = {row["Variable / Field Name"]: row for row in rows}
+    assert len(by_name) == len(rows) == 18
+    editable = {name for name, row in by_name.items() if not row["Field Annotation"]}
+    assert editable == {"sms_opted_out", "sms_bad_number"}
+    assert by_name["sms_opted_out"]["Field Type"] == "yesno"
+    assert by_name["sms_key"]["Form Name"] == "message_log"
+    times = {by_name[name]["Text Validation Type OR Show Slider Number"] for name in TIMES}
+    assert times == {"datetime_seconds_ymd"}
+
+
+def test_only_what_is_lacking_comes(texting_project: Project) -> None:
+    """A project that has the log and the ticks gets neither again."""
+    text = (Path(__file__).parent / "snow_texts.toml").read_text(encoding="utf-8")
+    assert missing_rows(read(text), texting_project) == []
+    fields = {name: each for name, each in texting_project.fields.items() if name != "l_sid"}
+    [row] = missing_rows(read(text), replace(texting_project, fields=fields))
+    assert (row["Variable / Field Name"], row["Form Name"]) == ("l_sid", "log")
+
+
+def test_the_env_file_names_what_texts_need() -> None:
+    """Variables of sender, development recipients and mail server come blank, each once."""
+    text = (Path(__file__).parent / "snow_texts.toml").read_text(encoding="utf-8")
+    text = text.replace("[notify.smtp]", '[notify.smtp]\nuser = "SMTP"\npassword = "SMTP_PASSWORD"')
+    lines = str(starter_files(text, read(text), None)[".env"]).splitlines()
+    blank = [line for line in lines if line.endswith("=")]
+    assert blank == [
+        "REDCAP_API_SNOW=",
+        "TWILIO_ACCOUNT_SID=",
+        "TWILIO_AUTH_TOKEN=",
+        "TWILIO_NUMBER=",
+        "TEXTS_TO_ME=",
+        "SMTP=",
+        "SMTP_PASSWORD=",
+        "REDCAP_JOBS_STATE_URL=",
+    ]
+    assert "Who texts" not in env_text(["REDCAP_API_SNOW"])
 
 
 def test_a_projects_study_file_fits_the_project(project: Project) -> None:

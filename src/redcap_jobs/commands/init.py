@@ -39,7 +39,8 @@ def command(
     Without options study.toml is a commented template. With --token and --url the project is
     asked for its events, arms and date fields, and what can only be guessed is marked TO-DO;
     `redcap-jobs check` lists the marks until they are gone. The fields that jobs write and the
-    project lacks come as CSV rows and as an instrument ZIP. Nothing is written to REDCap.
+    project lacks come as CSV rows and as instrument ZIPs: what is computed for visits, and for
+    texts the ticks about a phone and the message log. Nothing is written to REDCap.
 
     \b
     Examples:
@@ -103,7 +104,7 @@ def say_what_to_do_next(
     directory: Path, names: set[str], study: Study, env_file: Path | None
 ) -> None:
     """Print the steps from here to a first look at what a job would write, each to be pasted."""
-    from redcap_jobs.study.starter import ENV_FILE, FIELDS_FILE, INSTRUMENT_FILE, STUDY_FILE
+    from redcap_jobs.study.starter import ENV_FILE, FIELDS_FILE, STUDY_FILE
 
     credentials = env_file or directory / ENV_FILE
     path, token = directory / STUDY_FILE, token_to_try(study)
@@ -111,13 +112,13 @@ def say_what_to_do_next(
     steps = []
     if ENV_FILE in names:
         steps.append(f"fill in {' and '.join(study.redcap.projects)} in {credentials}")
-    if INSTRUMENT_FILE in names:
+    if zips := sorted(name for name in names if name.endswith(".zip")):
+        listed = ", ".join(str(directory / name) for name in zips)
         steps.append(
-            f"add the fields that jobs write: in the Online Designer, upload "
-            f"{directory / INSTRUMENT_FILE} as an instrument ZIP file, and designate it for the "
-            f"visits' events. (Or append the rows of {directory / FIELDS_FILE} to the data "
-            "dictionary you downloaded. Never upload those rows alone: REDCap would delete every "
-            "other field.)"
+            f"add the fields that jobs write: in the Online Designer, upload {listed} as instrument "
+            f"ZIP files, each by itself, and designate them: {'; '.join(map(designation, zips))}. "
+            f"(Or append the rows of {directory / FIELDS_FILE} to the data dictionary you "
+            "downloaded. Never upload those rows alone: REDCap would delete every other field.)"
         )
     if study.to_do:
         steps.append(f"work through the {len(study.to_do)} TO-DO marks in {path}")
@@ -137,6 +138,20 @@ def say_what_to_do_next(
     click.echo("\nNext:")
     for number, step in enumerate(steps, start=1):
         click.echo(f"  {number}. {step}")
+
+
+def designation(name: str) -> str:
+    """Say for which events an instrument is designated; only texts need two of them."""
+    match name.removesuffix(".zip"):
+        case "visit_tracking":
+            return "visit_tracking for the visits' events"
+        case "texting":
+            return "texting, if you text, for the first event"
+        case form:
+            return (
+                f"{form}, if you text, for the event of [message_log], where it is a repeating "
+                'instrument (Project Setup, "Repeating instruments and events")'
+            )
 
 
 def token_to_try(study: Study) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Iterable
@@ -20,13 +19,23 @@ from redcap_jobs.study.guesses import (
     guess_visits,
     slug,
 )
-from redcap_jobs.study.output_fields import as_csv, as_instrument_zip, missing_rows
+from redcap_jobs.study.loading import draft_study
+from redcap_jobs.study.output_fields import as_csv, instrument_zips, missing_rows
+from redcap_jobs.study.starter_texts import (
+    TODO,
+    commented,
+    listed,
+    on_first_event,
+    participants_lines,
+    quoted,
+    texts_section,
+    uncommented,
+    write_lines,
+)
 
 STUDY_FILE = "study.toml"
 ENV_FILE = ".env"
 FIELDS_FILE = "output_fields.csv"
-INSTRUMENT_FILE = "output_fields.zip"
-TODO = "# TO-DO:"
 
 EXAMPLE_VISITS = [
     GuessedVisit("baseline", "Baseline", ("baseline_arm_1",), "days = 0", (0, 14), sure=False),
@@ -58,6 +67,7 @@ def study_text(source: Source) -> str:
         participants_section(project),
         visits_section(project),
         *(visit_section(visit, project) for visit in visits),
+        TEXTS_HEAD + commented(texts_section(project, visits)),
     ]
     return "\n".join(sections)
 
@@ -74,6 +84,13 @@ format = 1
 id = "{{id}}"  {TODO} the study's id; it never changes, and is the same for every copy
 name = {{name}}{{todo_name}}
 time_zone = "UTC"  {TODO} the study's zone, such as "America/Los_Angeles"
+"""
+
+
+TEXTS_HEAD = f"""\
+# Texts: take the "# " away from the lines below, and from those of [participants] about texts. To
+# text nobody, delete all of them.  {TODO} one or the other
+
 """
 
 
@@ -113,17 +130,17 @@ def arms_section(project: Project | None) -> str:
 def participants_section(project: Project | None) -> str:
     """Write who takes part and the anchor date."""
     anchor = guess_anchor(project) if project else None
-    event = "[first-event-name]" if project is None or project.is_longitudinal else ""
+    event = on_first_event(project)
     return f"""\
 [participants]
 # who = "{event}[consent(1)] = '1'"  {TODO} who takes part; delete the line if everybody does
-
+{commented(participants_lines(project))}
 [participants.anchors]
 baseline = "{event}[{anchor or "enrol_date"}]"  {TODO} the date that visits are counted from
 
 [participants.write]
 pending_visit = "{event}[vt_pending_visit]"
-
+{commented(write_lines(project))}
 # [[participants.off_study]]  {TODO} take the "#" away from these three lines, or delete them
 # when = "{event}[off_study] = '1'"  {TODO} who is off study
 # from = "{event}[off_study_date]"  {TODO} the date since when
@@ -156,15 +173,15 @@ def visit_section(visit: GuessedVisit, project: Project | None) -> str:
     widths = visit.widths or (7, 7)
     from_redcap = f"  {TODO} REDCap's offsets; may be mere order numbers" if visit.sure else ""
     todo = from_redcap or f"  {TODO} as in the protocol"
-    place = "[" + ", ".join(quoted(event) for event in visit.events) + "]"
+    place = listed(visit.events)
     named = ""
     if project is None:
         named = f"  {TODO} this visit's id, which never changes, and its name"
         place += f"  {TODO} the unique event name, one per arm"
     if project is not None and not project.events:
-        forms = sorted(form for _, form in project.repeating) or ["visit"]
         instance = 1 + [each.id for each in EXAMPLE_VISITS].index(visit.id)
-        place = f"{{ form = {quoted(forms[0])}, instance = {instance} }}  {TODO} which instance"
+        form = quoted(repeating_form(project))
+        place = f"{{ form = {form}, instance = {instance} }}  {TODO} which instance"
     return f"""\
 [[visits]]
 id = "{visit.id}"{named}
@@ -175,21 +192,27 @@ windows = [{{ early = {widths[0]}, late = {widths[1]} }}]{todo}
 """
 
 
-def quoted(text: str) -> str:
-    """Write text as a TOML string (JSON's strings are TOML's)."""
-    return json.dumps(text, ensure_ascii=False)
+def repeating_form(project: Project) -> str:
+    """Guess whose instances the visits of a classic project are: that with the visit date."""
+    forms = sorted(form for _, form in project.repeating)
+    done = guess_done_on(project)
+    held_on = project.fields[done].form if done is not None else ""
+    return held_on if held_on in forms else next(iter(forms), "visit")
 
 
-def env_text(tokens: Iterable[str]) -> str:
-    """Write a ``.env`` with the tokens' names left blank and a key of its own."""
+def env_text(tokens: Iterable[str], of_texts: Iterable[str] = ()) -> str:
+    """Write a ``.env`` with names left blank, those of tokens and of texts, and a key of its own."""
     names = "\n".join(f"{name}=" for name in tokens)
+    texts = "".join(f"{name}=\n" for name in of_texts)
+    if texts:
+        texts = f"\n# Who texts, and phones that development runs may text, such as +12025550123.\n{texts}"
     return f"""\
 # Credentials; read with --env-file. Nobody but you may read this file (mode 600).
 # Values are taken as they stand: no quotes needed, no ${{...}} is replaced.
 
 # One REDCap API token per project: 32 characters, from the project's API page.
 {names}
-
+{texts}
 # Where the state lives. Left blank, redcap-jobs state init --env-file FILE makes one beside this
 # file and writes its address here. Another place: sqlite:////srv/redcap-jobs/state/state.db
 REDCAP_JOBS_STATE_URL=
@@ -201,15 +224,27 @@ REDCAP_JOBS_HASH_KEY={secrets.token_urlsafe(32)}
 
 
 def starter_files(text: str, study: Study, project: Project | None) -> dict[str, str | bytes]:
-    """Return the files of a new study by name; field files only where fields are lacking."""
+    """Return the files of a new study by name; field files only where fields are lacking.
+
+    What is commented out counts: the fields and variables of texts come along with the others.
+    """
+    whole = draft_study(uncommented(text), study.path)
     files: dict[str, str | bytes] = {
         STUDY_FILE: text,
-        ENV_FILE: env_text(study.redcap.projects),
+        ENV_FILE: env_text(study.redcap.projects, variables_of_texts(whole)),
     }
-    rows = missing_rows(study, project)
+    rows = missing_rows(whole, project)
     if rows:
-        files |= {FIELDS_FILE: as_csv(rows), INSTRUMENT_FILE: as_instrument_zip(rows)}
+        files |= {FIELDS_FILE: as_csv(rows), **instrument_zips(rows)}
     return files
+
+
+def variables_of_texts(study: Study) -> list[str]:
+    """Name the variables of the sender, the development recipients and the mail server."""
+    smtp = study.notify.smtp
+    named = [*(study.sender.variables if study.sender else ()), *study.development.recipients]
+    named += [name for name in (smtp.user, smtp.password) if name] if smtp else []
+    return list(dict.fromkeys(named))
 
 
 def write_files(directory: Path, files: dict[str, str | bytes], *, force: bool) -> list[Path]:
