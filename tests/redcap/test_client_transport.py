@@ -219,6 +219,7 @@ ERRORS: list[tuple[str, Reply, type[RedcapError], ExitCode]] = [
     ),
     ("empty 200", (200, JSON, ""), ServerOverloaded, ExitCode.PARTLY_FAILED),
     ("empty 500", (500, HTML, ""), ServerOverloaded, ExitCode.PARTLY_FAILED),
+    ("408", (408, HTML, "<html>Request time-out</html>"), ServerOverloaded, ExitCode.PARTLY_FAILED),
     ("502", (502, HTML, "<html>Bad gateway</html>"), ServerOverloaded, ExitCode.PARTLY_FAILED),
     ("504", (504, HTML, "<html>Time-out</html>"), ServerOverloaded, ExitCode.PARTLY_FAILED),
     (

@@ -56,6 +56,8 @@ OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 ENVELOPE = re.compile(rb"\s*(?:\{\s*\"error\"\s*:|ERROR:|<\?xml[^>]*>\s*<hash>\s*<error>|<hash>)")
+MARKS = re.compile(rb"(?:\s|\xef\xbb\xbf)+")
+"""Blanks and byte order marks, which a file of PHP saved with one puts before every answer."""
 FILE_NAME = re.compile(r";\s*name=(?:\"(?P<quoted>.*?)\"|(?P<bare>[^\";]*))\s*(?:;|$)")
 SURVEY_ADDRESS = re.compile(r"https?://[^\s<>\"']*\?[^\s<>\"']*\bsq?=[^\s<>\"']+")
 NOT_SUPPORTED = re.compile(r"You cannot export .*(?:classic projects|does not contain any)")
@@ -123,13 +125,13 @@ class Answer:
         self._first = b""
         for chunk in self._chunks:
             self._first += chunk
-            if len(self._first.lstrip()) >= 64:
+            if len(self.start) >= 64:
                 break
 
     @property
     def start(self) -> bytes:
-        """The first bytes, at least 64 where there are so many."""
-        return self._first
+        """The first bytes behind blanks and marks, at least 64 where there are so many."""
+        return unmarked(self._first)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body, once."""
@@ -154,8 +156,8 @@ def believable(call: Call, response: requests.Response) -> Answer:
         RequestRefused: HTTP 3xx or 4xx, or an error in REDCap's envelope with HTTP 200.
         UnusableAnswer: A web page, or a redirection to a login page.
         Banned: The page or text that a banned address gets, or HTTP 429.
-        ServerOverloaded: Memory or time ran out, the request is too long (HTTP 413), HTTP 502 or
-            504, or HTTP 500 without a word.
+        ServerOverloaded: Memory or time ran out, the request is too long (HTTP 413), HTTP 408, 502
+            or 504, or HTTP 500 without a word.
         ServerFailed: Another HTTP 5xx.
 
     """
@@ -167,7 +169,7 @@ def believable(call: Call, response: requests.Response) -> Answer:
         return answer  # a file may hold anything, pages and error texts among it
     page = is_page(answer.start)
     if status == 200 and not page and not ENVELOPE.match(answer.start):
-        if OUT_OF_MEMORY.match(answer.start.lstrip().removeprefix(b"REDCap ")):
+        if OUT_OF_MEMORY.match(answer.start.removeprefix(b"REDCap ")):
             raise call.out_of_memory()
         if is_banned_line(answer.start):
             raise call.banned(BAN)
@@ -184,7 +186,7 @@ def trouble(call: Call, status: int, body: bytes, *, page: bool) -> RedcapError:
         return call.banned(BAN if status != 429 else f"HTTP 429, too many requests; {BAN}")
     if status == 413:
         return call.overloaded("HTTP 413, the request is too long for the server", transient=False)
-    if status >= 500:
+    if status == 408 or status >= 500:
         return server_error(call, status, body)
     kind = page_kind(body) if page else ""
     if kind == "login page" and status in {200, 401, 403}:  # a refused token comes as no page
@@ -210,8 +212,8 @@ def redirected(call: Call, status: int, location: str) -> RedcapError:
 
 
 def server_error(call: Call, status: int, body: bytes) -> RedcapError:
-    """Return the error for an HTTP 5xx."""
-    if status in {502, 504} or not body.strip():
+    """Return the error for an HTTP 408, which says that time ran out, or 5xx."""
+    if status in {408, 502, 504} or not body.strip():
         return call.overloaded(f"HTTP {status}, the server did not finish")
     return ServerFailed(
         f"HTTP {status}, the server failed", label=call.label, content=call.content, transient=True
@@ -246,7 +248,7 @@ def error_text(body: bytes) -> str:
 
     An old release's list of refused values (JSON with ``records``) is returned as it is.
     """
-    text = body.decode("utf-8", errors="replace").strip()
+    text = unmarked(body).decode("utf-8", errors="replace").strip()
     try:
         parsed = json.loads(text)
     except ValueError:
@@ -255,6 +257,12 @@ def error_text(body: bytes) -> str:
     if isinstance(parsed, dict) and "error" in parsed:
         return text if "records" in parsed else str(parsed["error"])
     return text
+
+
+def unmarked(body: bytes) -> bytes:
+    """Return a body without the blanks and byte order marks before it."""
+    found = MARKS.match(body)
+    return body[found.end() :] if found else body
 
 
 def content_type(response: requests.Response) -> str:
@@ -281,7 +289,7 @@ def read_json(answer: Answer) -> Any:
     if not body.strip():
         raise answer.call.overloaded("an empty answer came where data must be")
     try:
-        return json.loads(body)
-    except ValueError:
+        return json.loads(unmarked(body))
+    except (ValueError, RecursionError):
         pass  # raised outside: the original holds the body
     raise answer.call.unusable("the answer is cut off, or no JSON")

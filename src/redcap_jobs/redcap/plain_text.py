@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from redcap_jobs.redcap.answers import ERROR_BYTES, Answer
+from redcap_jobs.redcap.answers import ERROR_BYTES, Answer, unmarked
 
 VERSION = re.compile(r"\d+(\.\d+)+\w*")
 LONGEST_LINE = 100
@@ -12,7 +12,7 @@ LONGEST_LINE = 100
 
 def read_text(answer: Answer) -> str:
     """Read a short plain text: a version, a record name."""
-    return answer.body(ERROR_BYTES).decode("utf-8", errors="replace").strip()
+    return unmarked(answer.body(ERROR_BYTES)).decode("utf-8", errors="replace").strip()
 
 
 def read_version(answer: Answer) -> str:
