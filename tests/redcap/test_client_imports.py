@@ -127,12 +127,14 @@ def test_a_classic_project_gets_record_field_and_value_only() -> None:
         (simple("1", field=""), False, "no record or no field"),
         (simple("1").drop(columns="event"), False, "lack the columns"),
         (simple("1").assign(new=None), False, "missing values"),
+        (simple("1").assign(repeat_instrument="log", repeat_instance="new"), False, "a number"),
     ],
 )
 def test_cells_that_no_plan_holds_are_refused_before_anything_is_sent(
     *, changes: pd.DataFrame, overwrite: bool, said: str
 ) -> None:
-    """A blank without overwrite, a value with it, a cell twice: mistakes of the program."""
+    """A blank without overwrite, a value with it, a cell twice, an instance that each repetition
+    would make anew: mistakes of the program."""
     with responses.mock, pytest.raises(ValueError, match=said):
         new_client().import_cells(changes, "record_id", overwrite=overwrite)
 

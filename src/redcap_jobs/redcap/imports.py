@@ -72,8 +72,9 @@ def check_cells(changes: pd.DataFrame, record_id_field: str, *, overwrite: bool)
 
     Raises:
         ValueError: A column or key is missing, a cell stands twice, the record ID is to be
-            changed, or blanks and values are mixed (a blank is an erasure, sent with
-            ``overwrite`` and alone).
+            changed, blanks and values are mixed (a blank is an erasure, sent with
+            ``overwrite`` and alone), or an instance is no number: with ``new`` every repetition
+            of a lost answer would make another.
 
     """
     missing = {*CELL, "new"} - set(changes.columns)
@@ -85,6 +86,8 @@ def check_cells(changes: pd.DataFrame, record_id_field: str, *, overwrite: bool)
         raise ValueError("a change names no record or no field")
     if (changes["field"] == record_id_field).any():
         raise ValueError("the record ID is no cell to be changed: it would make another record")
+    if not changes["repeat_instance"].str.fullmatch(r"(?:[1-9][0-9]*)?").all():
+        raise ValueError("a repeating instance is a number: 'new' would make one per repetition")
     if changes.duplicated(CELL).any():
         raise ValueError("the same cell is changed twice")
     if ((changes["new"] == "") != overwrite).any():
