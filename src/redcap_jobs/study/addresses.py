@@ -1,11 +1,14 @@
-"""Which web addresses a study file may name."""
+"""Which web and mail addresses a study file may name."""
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from redcap_jobs.study.values import problem
+
+MAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[A-Za-z]{2,}")
 
 
 def is_loopback(host: str) -> bool:
@@ -51,3 +54,10 @@ def web_address(url: str, otherwise: str) -> SplitResult:
     if parts.scheme == "http" and not is_loopback(host):
         raise problem("http would send the token in the clear", "use https")
     return parts
+
+
+def mail_address(written: str) -> str:
+    """Let a mail address pass; one that is none is not repeated."""
+    if not MAIL.fullmatch(written):
+        raise problem("is no mail address", "such as data-manager@example.edu")
+    return written

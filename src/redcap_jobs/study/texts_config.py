@@ -7,7 +7,6 @@ lower by accident: sending hours lie within 08-21, spacing has a floor, ``starts
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -22,7 +21,7 @@ from pydantic import (
 
 from redcap_jobs.messaging.hours import Hours, parse_hours
 from redcap_jobs.redcap.records import EventPlace
-from redcap_jobs.study.addresses import is_loopback_url, service_address
+from redcap_jobs.study.addresses import is_loopback_url, mail_address, service_address
 from redcap_jobs.study.values import (
     Day,
     Offset,
@@ -47,7 +46,6 @@ TWILIO = "https://api.twilio.com"
 FLOOR_SECONDS = 1.05
 """No study file spaces the segments of one number closer than this."""
 MOST_REMINDERS = 5
-ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[A-Za-z]{2,}")
 
 
 def to_hours(written: object) -> Hours:
@@ -263,13 +261,6 @@ class Smtp(Part):
         if (self.user is None) != (self.password is None):
             raise problem("user and password belong together")
         return self
-
-
-def mail_address(written: str) -> str:
-    """Let a mail address pass; one that is none is not repeated."""
-    if not ADDRESS.fullmatch(written):
-        raise problem("is no mail address", "such as data-manager@example.edu")
-    return written
 
 
 MailAddress = Annotated[str, AfterValidator(mail_address)]
