@@ -80,3 +80,14 @@ def test_rows_are_not_held_in_memory() -> None:
         tracemalloc.stop()
     assert every == 2 * MANY
     assert peak < 4_000_000
+
+
+def test_half_a_letter_is_a_question_mark() -> None:
+    """A lone surrogate, which JSON can bring in, fails no filter; it reads as it goes out."""
+    project = trial()
+    stored = {"1": "a\ud800b", "2": "ab"}
+    project.store.current = Snapshot(
+        {name: Record({RowKey(EVENTS[0]): {"born": text}}) for name, text in stored.items()}
+    )
+    context = filtering(project, "[born] = 'a?b'")
+    assert [row.record for row in matching_rows(context, visible_rows(context))] == ["1"]

@@ -169,6 +169,16 @@ def test_values_are_put_into_labels(label: str) -> None:
     assert f"<h1>{PIPED[label]}</h1>" in text
 
 
+def test_half_a_letter_is_a_question_mark() -> None:
+    """What an import with a lone surrogate left is read by logic, piped and shown."""
+    fields = (*FIELDS[:2], Field("cup", "diary", "text", "Cup", branching="[drink] = 'a?b'"))
+    with project_of(fields, {"drink": "a\ud800b", "cup": "\ud800"}, title="[drink]") as server:
+        answer = requests.get(link(server, instrument="diary"), timeout=10)
+    assert answer.status_code == 200
+    assert "<h1>a?b</h1>" in answer.text
+    assert 'name="cup" value="?"' in answer.text
+
+
 def test_thanks_name_what_was_just_answered() -> None:
     """The words at the end read the answers, not what was stored before."""
     with project_of(FIELDS[:2], {"drink": "1"}) as server:

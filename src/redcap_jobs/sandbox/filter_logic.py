@@ -114,7 +114,7 @@ def refuse_unknown_names(expression: Expression, project: Project) -> None:
 def rows_frame(expression: Expression, rows: Sequence[ExportRow]) -> pd.DataFrame:
     """Return keys, group and the columns that the expression reads, all ``str``.
 
-    Its names were looked up before.
+    Its names were looked up before. Half a letter (a lone surrogate) is ``?``, as on its way out.
     """
     import pandas as pd
 
@@ -127,7 +127,14 @@ def rows_frame(expression: Expression, rows: Sequence[ExportRow]) -> pd.DataFram
     }
     for name in sorted({reference.column for reference in expression.references}):
         columns[name] = [row.stored.get(name, "") for row in rows]
-    return pd.DataFrame(columns, dtype="str")
+    try:
+        return pd.DataFrame(columns, dtype="str")
+    except UnicodeEncodeError:
+        whole = {
+            name: [cell.encode(errors="replace").decode() for cell in cells]
+            for name, cells in columns.items()
+        }
+        return pd.DataFrame(whole, dtype="str")
 
 
 def project_view(project: SandboxProject) -> Project:

@@ -88,7 +88,7 @@ def page(
     about = {"title": title, "texts": texts, "problems": problems}
     form = {"items": items, "on_page": on_page, "on_page_name": ON_PAGE}
     text = HTML.render(**about, **form, links=links)
-    return Response(text, status, HEADERS, mimetype="text/html")
+    return Response(text.encode(errors="replace"), status, HEADERS, mimetype="text/html")
 
 
 def form_of(project: SandboxProject, name: str) -> Form:
