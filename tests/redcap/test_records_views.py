@@ -160,6 +160,22 @@ def test_missing_data_codes_are_blank_but_can_be_asked_for() -> None:
     assert list(literal.values(reference))[1] == "UNK"
 
 
+def test_a_missing_data_code_of_a_checkbox_stops() -> None:
+    """A checkbox has a column for each code, where they are exported: "unknown" is no leave."""
+    project = view().project
+    box = next(field for field in project.fields.values() if field.type == "checkbox")
+    code = box.choices[0].code
+    condition = parse(f"[{box.name}({code})] = '1'")
+    plain = view()
+    assert not plain.stops(condition).iloc[-1]
+    told = ROWS.assign(**{f"{box.name}___unk": "1"})
+    seen = ParticipantView(
+        told, plain.index, project, pd.Series([1, 2, None, None], plain.index, dtype="Int64"),
+        plain.own, missing_codes=("UNK",), today=plain.today,
+    )  # fmt: skip
+    assert list(seen.stops(condition)) != list(plain.stops(condition))
+
+
 def test_the_first_that_is_not_blank() -> None:
     """A list of fields means the first with a value, per record; no list, no value."""
     seen = view().at(M2)

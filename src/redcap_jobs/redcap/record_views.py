@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from redcap_jobs.redcap.logic import SMART_EVENTS, Expression, Reference
-from redcap_jobs.redcap.project import Project
+from redcap_jobs.redcap.project import Project, checkbox_column
 from redcap_jobs.redcap.record_cells import ABSENT, Cells, Whole, code_of
 from redcap_jobs.redcap.record_places import (
     EventPlace,
@@ -181,11 +181,17 @@ class ParticipantView(_View):
         """Say per entry (``bool``) whether a condition that stops something holds.
 
         A missing-data code in a field that it reads stops, too: "unknown" is no leave to go on.
+        A checkbox has a column of its own for each of them, where they are exported.
         """
         stopped = expression.truth(self)
         for reference in expression.references:
             if reference.code is None:
                 stopped |= self.coded_missing(reference)
+                continue
+            for code in self._missing_codes:
+                column = checkbox_column(reference.field, code)
+                if column in self._cells.rows.columns:
+                    stopped |= self._take(column, self._positions(reference)) == "1"
         return stopped
 
     def smart(self, name: str, args: tuple[str, ...] = ()) -> pd.Series:  # noqa: ARG002 - Context
