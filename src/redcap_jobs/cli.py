@@ -25,7 +25,7 @@ COMMANDS = {
     "pause": "Send no texts of a study until a day is over.",
     "resume": "End a pause.",
     "runs": "Show what the runs did.",
-    "sandbox": "Serve a local REDCap filled with made-up participants.",
+    "sandbox": "Serve a local REDCap and Twilio filled with made-up participants.",
     "state": "Create, back up and restore the state.",
     "why": "Say what was decided about one record, and why.",
 }
