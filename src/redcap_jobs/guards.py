@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
 from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
-from redcap_jobs.text_guards import journal_is_whole, texts_per_run
+from redcap_jobs.text_guards import journal_is_whole, survey_ids_are_known, texts_per_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -348,6 +348,7 @@ GUARDS: tuple[Guard, ...] = (
     blocked_records_are_left_out,
     first_contact,
     blast_radius,
+    survey_ids_are_known,
     journal_is_whole,
     texts_per_run,
 )

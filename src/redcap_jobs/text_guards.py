@@ -25,11 +25,34 @@ def texts_per_run(plan: Plan, context: GuardContext) -> Plan:
     return plan
 
 
+def survey_ids_are_known(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse to decide about texts while an id that was texted belongs to no survey of the file.
+
+    A survey renamed without ``formerly`` would be a new one, and would text everybody again. A job
+    that only follows texts goes on: replies must be read whatever the file says.
+    """
+    from redcap_jobs.jobs.survey_history import key_of
+    from redcap_jobs.jobs.survey_reads import logged_rows
+    from redcap_jobs.study.survey_ids import NOTHING_HAPPENED, check_ids
+
+    inputs = context.inputs
+    known = inputs.tables.get(ReadMessages())
+    if known is None or (plan.decisions.empty and not plan.actions):
+        return plan
+    texted = set(known.loc[~known["state"].isin(NOTHING_HAPPENED), "message"])
+    keys = [key_of(text, inputs.project) for text in logged_rows(context.study, inputs)["key"]]
+    lost = check_ids(context.study, texted | {key.message for key in keys if key is not None})
+    if lost:
+        raise GuardRefused("survey ids", "\n".join(map(str, lost)))
+    return plan
+
+
 def journal_is_whole(plan: Plan, context: GuardContext) -> Plan:
     """Refuse a state that knows no text of a project whose message log in REDCap holds some.
 
-    The state was lost, or is another one: what that log does not hold yet would be sent twice.
-    Keys of another project count for nothing (a copy of a project brings its log along).
+    The state was lost, or is another one, or the server has a new address: what that log does not
+    hold yet would be sent twice. Keys of another project count for nothing (a copy of a project
+    brings its log along).
     """
     from redcap_jobs.jobs.survey_history import key_of
     from redcap_jobs.jobs.survey_reads import logged_rows
@@ -46,7 +69,8 @@ def journal_is_whole(plan: Plan, context: GuardContext) -> Plan:
         raise GuardRefused(
             "journal",
             f"REDCap's message log holds {held} texts of this project and the state knows none of "
-            "them: it was lost, or this is another one; nothing was sent. Name the state that "
-            "cron uses, or restore its backup; if there is none: redcap-jobs state adopt",
+            "them: it was lost, this is another one, or the server has a new address; nothing was "
+            "sent. Name the state that cron uses, or restore its backup; if there is none, or the "
+            "address is new: redcap-jobs state adopt",
         )
     return plan

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from study_home import PROD
 from texting import Texting, texting
+from typed import typed
 
 from redcap_jobs.clock import SystemClock
 from redcap_jobs.errors import ExitCode
@@ -51,3 +53,37 @@ def test_a_state_that_lost_its_texts_sends_none(study: Texting) -> None:
     assert f"holds {sent} texts of this project" in refused.message
     assert "redcap-jobs state adopt" in refused.message
     assert len(study.accepted) == sent
+
+
+def test_a_survey_renamed_without_a_word_texts_nobody(study: Texting) -> None:
+    """Its new id would be everybody's first: exit 4; with formerly it is the same survey."""
+    study.run()
+    sent = len(study.accepted)
+    text = study.home.study.read_text(encoding="utf-8")
+    for survey in ("m2", "m4", "m12", "m24"):
+        text = text.replace(f"{survey}-survey", f"{survey}-again")
+    study.home.study.write_text(text, encoding="utf-8")
+    refused = study.run()
+    assert refused.exit_code == ExitCode.REFUSED, refused
+    assert 'formerly = ["m2-survey"]' in refused.message
+    assert len(study.accepted) == sent
+    assert study.run("poll-messages").exit_code != ExitCode.REFUSED
+    for survey in ("m2", "m4", "m12", "m24"):
+        study.home.edit_study(
+            f'id = "{survey}-again"', f'id = "{survey}-again"\nformerly = ["{survey}-survey"]'
+        )
+    study.run()
+    assert len(study.accepted) == sent
+
+
+def test_a_server_with_a_new_address_texts_nobody_again(study: Texting) -> None:
+    """Another spelling of the address is another project to the state: refused, then adopted."""
+    study.run()
+    sent = len(study.accepted)
+    study.home.edit_study("http://127.0.0.1:", "http://localhost:")
+    assert study.run().exit_code == ExitCode.REFUSED
+    done = typed(study, "state", "adopt", study.home.study, "--token", PROD)
+    assert f"{sent} texts taken over" in done.out
+    study.run()
+    assert len(study.accepted) == sent
+    assert {"localhost" in row["sms_key"] for row in study.log_rows()} == {True}

@@ -82,3 +82,11 @@ def test_keys_of_another_project_count_for_nothing() -> None:
     """A copy of a project brings its log along."""
     other = MessageKey(PROJECT.replace("3041", "7"), "m2-survey", "1001", "17", occurrence="0")
     assert attempt(journal(), log(("1001", other, "SM1"))) is None
+
+
+def test_keys_from_an_older_address_of_the_server_count() -> None:
+    """Everybody would be texted again where https or a new host name made another project."""
+    older = MessageKey(PROJECT.replace("https", "http"), "m2-survey", "1001", "17", occurrence="0")
+    found = attempt(journal(), log(("1001", older, "SM1")))
+    assert found is not None
+    assert found.state == "logged"

@@ -50,23 +50,30 @@ def test_a_row_is_read_so_that_nobody_is_texted_twice(
     cells: dict[str, str], state: str, sid: str, status: str, code: str
 ) -> None:
     """A key in the log counts as sent unless it says refused or unknown; open needs a SID."""
-    text = logged_text(KEY, row(**cells), "America/New_York")
+    text = logged_text(KEY, row(**cells), PROJECT, "America/New_York")
     assert (text.state, text.sid, text.status, text.code) == (state, sid, status, code)
     assert text.instance == 2
 
 
 def test_times_are_those_of_the_studys_zone() -> None:
     """REDCap keeps no zone: 10:00 in New York in November is 15:00 UTC; nonsense is no time."""
-    text = logged_text(KEY, row(posted_at="2026-11-24 10:00:00"), "America/New_York")
+    text = logged_text(KEY, row(posted_at="2026-11-24 10:00:00"), PROJECT, "America/New_York")
     assert text.at == datetime(2026, 11, 24, 15, tzinfo=UTC)
-    assert logged_text(KEY, row(posted_at="soon"), "America/New_York").at is None
+    assert logged_text(KEY, row(posted_at="soon"), PROJECT, "America/New_York").at is None
 
 
 def test_a_renamed_records_text_is_the_new_records() -> None:
     """The row stands where the record is now: its key is made anew, and is to be written back."""
-    text = logged_text(KEY, row(record="1002"), "UTC")
+    text = logged_text(KEY, row(record="1002"), PROJECT, "UTC")
     assert (text.key.record, text.renamed) == ("1002", True)
-    assert not logged_text(KEY, row(), "UTC").renamed
+    assert not logged_text(KEY, row(), PROJECT, "UTC").renamed
+
+
+def test_a_server_with_a_new_address_holds_the_same_texts() -> None:
+    """Project id and mode say which project it is: its keys are made anew, and written back."""
+    moved = PROJECT.replace("redcap.example.edu", "redcap.example.org")
+    text = logged_text(KEY, row(), moved, "UTC")
+    assert (text.key.project, text.renamed) == (moved, True)
 
 
 def test_rows_of_other_projects_and_without_a_key_are_told_apart() -> None:

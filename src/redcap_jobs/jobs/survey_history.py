@@ -16,6 +16,7 @@ import pandas as pd
 
 from redcap_jobs.jobs.survey_due import LOGGED, Attempt
 from redcap_jobs.messaging.keys import MessageKey
+from redcap_jobs.messaging.text_names import same_project
 
 NEVER_WRITTEN = frozenset({"claimed", "released", "withheld"})
 """States of the journal that are never written into REDCap's log."""
@@ -117,12 +118,15 @@ def sent_elsewhere(known: Sent, sid: str, references: Collection[str]) -> bool:
 
 
 def key_of(text: str, project: str) -> MessageKey | None:
-    """Read a key of the log; None for one of another project (a copy) or what is no key."""
+    """Read a key of the log; None for one of another project (a copy) or what is no key.
+
+    A key from before the server had its present address is the project's own.
+    """
     try:
         key = MessageKey.parse(text)
     except ValueError:
         return None
-    return key if key.project == project else None
+    return replace(key, project=project) if same_project(key.project, project) else None
 
 
 def attempt_of(sent: Sent, zone: str) -> Attempt:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, RANK, is_open
+from redcap_jobs.messaging.text_names import same_project
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +32,8 @@ CODE = re.compile(r"(\d{5}): ")
 class LoggedText:
     """One text out of REDCap's log; ``at`` is None where the log does not say when.
 
-    ``renamed``: the row stands under another record than its key names, so that REDCap holds the
-    older key.
+    ``renamed``: the row stands under another record than its key names, or the server had another
+    address, so that REDCap holds the older key.
     """
 
     key: MessageKey
@@ -76,10 +77,10 @@ def logged_texts(rows: pd.DataFrame, log: MessageLog, project: str, zone: str) -
         except ValueError:
             unreadable.append((row["record"], row["instance"]))
             continue
-        if key.project != project:
+        if not same_project(key.project, project):
             elsewhere += 1
             continue
-        text = logged_text(key, row, zone)
+        text = logged_text(key, row, project, zone)
         texts.setdefault(str(text.key), text)
     return LoggedTexts(tuple(texts.values()), elsewhere, tuple(unreadable))
 
@@ -105,7 +106,7 @@ def cells_of(rows: pd.DataFrame, log: MessageLog) -> Iterator[dict[str, str]]:
             yield cells | place
 
 
-def logged_text(key: MessageKey, row: Mapping[str, str], zone: str) -> LoggedText:
+def logged_text(key: MessageKey, row: Mapping[str, str], project: str, zone: str) -> LoggedText:
     """Say what one row of the log means for the journal."""
     sid = row["sid"] if SID.fullmatch(row["sid"]) else ""
     status = row["status"]
@@ -115,15 +116,16 @@ def logged_text(key: MessageKey, row: Mapping[str, str], zone: str) -> LoggedTex
     elif status not in RANK or (not sid and is_open(status)):
         status = "" if sid else DELIVERY_UNKNOWN
     code = CODE.match(row["error"])
+    own = replace(key, record=row["record"], project=project)
     return LoggedText(
-        key=replace(key, record=row["record"]),
+        key=own,
         state=state,
         sid=sid,
         status=status,
         code=code[1] if code else "",
         at=instant(row["posted_at"], zone),
         instance=int(row["instance"]),
-        renamed=key.record != row["record"],
+        renamed=key != own,
     )
 
 

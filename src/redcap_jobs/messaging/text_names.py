@@ -39,3 +39,8 @@ def names_of(entries: Sequence[Entry]) -> dict[str, str]:
         entry.key: short_name(entry) if len(owners[short_name(entry)]) == 1 else entry.key
         for entry in entries
     }
+
+
+def same_project(one: str, other: str) -> bool:
+    """Tell whether two projects' names (``MODE:ID@URL``) mean one, wherever its server is now."""
+    return one.partition("@")[0] == other.partition("@")[0]
