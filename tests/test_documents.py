@@ -265,8 +265,8 @@ def test_dependencies_are_those_that_are_imported() -> None:
     }
     third_party = imported() - set(sys.stdlib_module_names) - {"redcap_jobs"}
     assert wanted - third_party == NOT_YET
-    # werkzeug comes with flask, urllib3 with requests, pydantic_core with pydantic
-    carried = {"werkzeug", "urllib3", "pydantic_core"}
+    # werkzeug comes with flask, pydantic_core with pydantic
+    carried = {"werkzeug", "pydantic_core"}
     assert third_party - wanted - extras == carried
 
 

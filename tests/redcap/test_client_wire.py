@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
@@ -102,6 +103,33 @@ def test_an_answer_that_stops_coming_is_overloaded() -> None:
         export(url)
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_that_drips_for_ever_is_overloaded(*, chunked: bool) -> None:
+    """A byte now and then keeps every time-out between bytes away: the whole answer has one, too."""
+    done = Event()
+
+    class MinuteClock(HandClock):
+        """A clock on which a minute goes by whenever somebody looks."""
+
+        def now(self) -> datetime:
+            self.instant += timedelta(minutes=1)
+            return self.instant
+
+    def serve(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        how = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "100000")
+        handler.send_header(*how)
+        handler.end_headers()
+        byte = b"1\r\nr\r\n" if chunked else b"r"
+        with suppress(OSError):
+            while not done.wait(0.002):
+                handler.wfile.write(byte)
+        handler.close_connection = True
+
+    with server(serve, done) as url, pytest.raises(ServerOverloaded, match="too slowly"):
+        export(url, MinuteClock())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.999])
 def test_a_connection_that_breaks_off_is_no_short_export(share: float) -> None:
     """Fewer bytes than announced is an error after five attempts, never a frame of fewer rows.
@@ -115,6 +143,38 @@ def test_a_connection_that_breaks_off_is_no_short_export(share: float) -> None:
     ):
         export(url, clock)
     assert clock.pauses == [2, 4, 8, 16] * 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("ends", ["whole", "in a chunk", "between chunks", "in a size"])
+def test_chunks_are_put_together_or_the_answer_is_none(ends: str, *, packed: bool) -> None:
+    """PHP sends chunks without a length: the last, empty one alone says that all has come."""
+    body = gzip.compress(CSV) if packed else CSV
+    parts = [body[start : start + 700] for start in range(0, len(body), 700)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    tail = {
+        "whole": b"0\r\n\r\n",
+        "in a chunk": b"ff\r\nx",
+        "between chunks": b"",
+        "in a size": b"f",
+    }
+
+    def serve(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/csv; charset=utf-8")
+        handler.send_header("Transfer-Encoding", "chunked")
+        if packed:
+            handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        handler.wfile.write(chunks + tail[ends])
+        handler.close_connection = True
+
+    with server(serve) as url:
+        if ends == "whole":
+            assert export(url) == 2000
+        else:
+            with pytest.raises(RedcapError, match=r"broke off|unpacked"):
+                export(url)
 
 
 def test_a_broken_packing_is_no_answer() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -117,11 +117,13 @@ class Answer:
     is None unless the answer is a file.
     """
 
-    def __init__(self, call: Call, response: requests.Response) -> None:
+    def __init__(
+        self, call: Call, response: requests.Response, in_time: Callable[[], bool]
+    ) -> None:
         self.call = call
         self.content_type = content_type(response)
         self.file_name = file_name(response)
-        self._chunks = iter(response.iter_content(CHUNK_BYTES))
+        self._chunks = received(call, response, in_time)
         self._first = b""
         for chunk in self._chunks:
             self._first += chunk
@@ -149,8 +151,31 @@ class Answer:
         return b"".join(parts)
 
 
-def believable(call: Call, response: requests.Response) -> Answer:
-    """Return the answer to a call if it can be one.
+def received(
+    call: Call, response: requests.Response, in_time: Callable[[], bool]
+) -> Iterator[bytes]:
+    """Yield a body in large pieces, as long as it comes ``in_time``.
+
+    Whatever has come is taken at once: a read of a fixed size would wait for ever on a server
+    that sends a byte now and then, which no time-out between bytes ends.
+    """
+    parts, size = [], 0
+    while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
+        if not in_time():
+            raise call.overloaded("the answer comes too slowly")
+        parts.append(part)
+        size += len(part)
+        if size >= CHUNK_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+def believable(
+    call: Call, response: requests.Response, in_time: Callable[[], bool] = lambda: True
+) -> Answer:
+    """Return the answer to a call if it can be one, and comes ``in_time``.
 
     Raises:
         RequestRefused: HTTP 3xx or 4xx, or an error in REDCap's envelope with HTTP 200.
@@ -164,7 +189,7 @@ def believable(call: Call, response: requests.Response) -> Answer:
     status = response.status_code
     if 300 <= status < 400:
         raise redirected(call, status, response.headers.get("Location", ""))
-    answer = Answer(call, response)
+    answer = Answer(call, response, in_time)
     if status == 200 and answer.file_name is not None:
         return answer  # a file may hold anything, pages and error texts among it
     page = is_page(answer.start)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.redcap.answers import Answer, Call, believable
@@ -42,6 +42,8 @@ Message = tuple[Mapping[str, str], "Upload | None"]
 CONNECT_SECONDS = 20.0
 READ_SECONDS = 300.0
 """Well above the 120 s after which servers were seen to give up by themselves."""
+ANSWER_SECONDS = 1200.0
+"""From the request to the answer's last byte: a large export over a slow line takes minutes."""
 ATTEMPTS = 5
 FIRST_PAUSE = timedelta(seconds=2)
 """Doubled from attempt to attempt: half a minute in all, long enough for a restarted server."""
@@ -66,7 +68,7 @@ class Secret:
 class Transport:
     """The connection to one project; ``label`` is its token's variable name, for messages.
 
-    Times are seconds. TLS certificates are verified; plain http and no proxy towards this
+    Times are seconds: to connect, between bytes, and to a whole answer. TLS certificates are verified; plain http and no proxy towards this
     machine, https and the environment's proxy towards any other.
 
     Raises:
@@ -84,6 +86,7 @@ class Transport:
         clock: Clock,
         connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         loopback = check_address(url)
         self.url = url
@@ -92,6 +95,7 @@ class Transport:
         self._budget = budget
         self._clock = clock
         self._timeouts = (connect_seconds, read_seconds)
+        self._patience = timedelta(seconds=answer_seconds)
         self._session = requests.Session()
         self._session.headers.update({"Accept-Encoding": "gzip", "Accept": "*/*"})
         self._session.auth = no_authorization  # or ~/.netrc would add a header of its own
@@ -184,6 +188,7 @@ class Transport:
                 f"{until:%H:%M} UTC. Until its administrators lift the ban it will refuse again"
             )
         self._budget.take()
+        latest = self._clock.now() + self._patience
         try:
             with self._session.post(
                 self.url,
@@ -193,19 +198,19 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return read(believable(call, response))
+                return read(believable(call, response, lambda: self._clock.now() <= latest))
         except Banned:
             self._budget.keep_silent()
             raise
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             broken = self._broken(call, error)
         # Not within the except: the original holds the request, token and all, and would hang
         # on as the new error's context.
         raise broken
 
-    def _broken(self, call: Call, error: requests.RequestException) -> RedcapError:
+    def _broken(self, call: Call, error: requests.RequestException | HTTPError) -> RedcapError:
         """Return what a broken exchange means, without the original."""
-        if isinstance(error, requests.ReadTimeout) or any(
+        if isinstance(error, requests.ReadTimeout | ReadTimeoutError) or any(
             isinstance(reason, ReadTimeoutError) for reason in error.args
         ):
             return call.overloaded(f"no answer within {self._timeouts[1]:.0f} s")
@@ -215,7 +220,7 @@ class Transport:
             what, transient = f"{host}: the server's certificate is not trusted", False
         elif isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
             what = f"{host} cannot be reached ({type(error).__name__})"
-        elif isinstance(error, requests.exceptions.ContentDecodingError):
+        elif isinstance(error, DecodeError):
             what = f"{host}: the answer cannot be unpacked"
         elif isinstance(error, requests.ConnectionError) and no_connection(error):
             what = f"{host}: no connection"
