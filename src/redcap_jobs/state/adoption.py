@@ -60,7 +60,7 @@ def adopt_texts(
             sid = text.sid if text.sid not in owned else ""
             owned.add(sid)
             at = text.at or now
-            message = listed.get(sid)
+            message = listed.get(text.sid)
             connection.execute(
                 insert(journal).values(
                     key=str(text.key),
