@@ -110,7 +110,7 @@ def read_log(
     from redcap_jobs.messaging.logged_texts import log_fields, logged_texts
     from redcap_jobs.reading import export, open_side
 
-    side = open_side(opened.study, token, client, target=True, writes=False)
+    side = open_side(opened.study, token, client, target=True, writes=False, texts=True)
     read = ReadRows("target", log_fields(log), log_events(log, side.project))
     rows = export(side, [read], ())
     return logged_texts(rows, log, str(project), opened.study.study.time_zone)

@@ -49,8 +49,12 @@ class Side:
     roster: pd.DataFrame
 
 
-def open_side(study: Study, name: str, client: RedcapClient, *, target: bool, writes: bool) -> Side:
+def open_side(
+    study: Study, name: str, client: RedcapClient, *, target: bool, writes: bool, texts: bool
+) -> Side:
     """Ask the server which project the token opens, refuse a wrong one, then read its structure.
+
+    What only texts are about must be there for a job that ``texts``.
 
     Raises:
         GuardRefused: Another project than the study file declares, or a token whose user is in a
@@ -62,9 +66,11 @@ def open_side(study: Study, name: str, client: RedcapClient, *, target: bool, wr
     check_identity(study, name, study.redcap.projects.get(name), info, writes=writes)
     version = client.version()
     project = client.read_project(info)
-    if lacking(study, project, outputs=target):  # rows were seen to be left out without a word
+    if lacking(
+        study, project, outputs=target, texts=texts
+    ):  # rows were seen to be left out without a word
         project = client.read_project(info)
-    check_dictionary(study, project, outputs=target)
+    check_dictionary(study, project, outputs=target, texts=texts)
     roster = read_roster(study, name, client, project)
     check_data_access_group(study, name, client, roster)
     return Side(name, client, project, version, roster)
@@ -117,21 +123,21 @@ def roster_with_events(client: RedcapClient, project: Project, *, with_dag: bool
     return roster
 
 
-def check_dictionary(study: Study, project: Project, *, outputs: bool) -> None:
+def check_dictionary(study: Study, project: Project, *, outputs: bool, texts: bool) -> None:
     """Raise DictionaryError with everything the project lacks of what the study file names."""
-    errors = lacking(study, project, outputs=outputs)
+    errors = lacking(study, project, outputs=outputs, texts=texts)
     if errors:
         raise DictionaryError(errors)
 
 
-def lacking(study: Study, project: Project, *, outputs: bool) -> list[CheckFinding]:
+def lacking(study: Study, project: Project, *, outputs: bool, texts: bool) -> list[CheckFinding]:
     """Return everything the project lacks of what the study file names.
 
     Output fields are looked for in the project that is written only.
     """
     from redcap_jobs.study.check import check_against
 
-    found = check_against(study, project, outputs=outputs)
+    found = check_against(study, project, outputs=outputs, texts=texts)
     return [each for each in found if each.severity == "error"]
 
 

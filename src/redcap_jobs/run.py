@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -257,14 +258,11 @@ class Run:
         sources = self.sources()
         made_at = self.clock.now()
         export_name, import_name = self.request.export_token, self.request.import_token
-        target = open_side(
-            self.study, import_name, self.client(import_name), target=True, writes=not self.dry
-        )
+        opened = partial(open_side, self.study, texts=self.job.texts)
+        target = opened(import_name, self.client(import_name), target=True, writes=not self.dry)
         source = target
         if export_name != import_name:
-            source = open_side(
-                self.study, export_name, self.client(export_name), target=False, writes=False
-            )
+            source = opened(export_name, self.client(export_name), target=False, writes=False)
         self.redcap_version = target.version
         problems = sources.look_at_texts(keep=not self.dry)
         inputs = sources.gather(source, target, self.request.records)

@@ -259,3 +259,17 @@ def test_rows_that_a_run_made_must_be_read_by_the_next(home: Home) -> None:
     again = home.job(*AS_OF)
     assert again.code == 4, again.err
     assert "the server may have left rows out" in again.err.lower()
+
+
+def test_what_only_texts_are_about_stops_no_visit_windows(home: Home) -> None:
+    """The windows are computed though the project has no message log; texts are refused."""
+    home.edit_study('form = "message_log"', 'form = "message_diary"')
+    windows = home.job(*AS_OF)
+    assert windows.code == 1, windows.err
+    home.write(TWILIO_ACCOUNT_SID="AC" + "0" * 32, TWILIO_AUTH_TOKEN="0" * 32, TWILIO_NUMBER="+1")
+    home.edit_study("[sender]\n", '[sender]\nurl = "http://127.0.0.1:1"\n')
+    token = ("--export-token", DEV, "--import-token", DEV)
+    arguments = ("send-surveys", "--study", home.study, "--env-file", home.env_file, *token)
+    texts = home.call(*arguments, "--dry-run")
+    assert texts.code == 3, texts.err
+    assert "message_diary" in texts.err

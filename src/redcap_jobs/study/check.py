@@ -35,17 +35,22 @@ class CheckFinding(Finding):
         return ("warning: " if self.severity == "warning" else "") + super().__str__()
 
 
-def check_against(study: Study, project: Project, *, outputs: bool = True) -> list[CheckFinding]:
+def check_against(
+    study: Study, project: Project, *, outputs: bool = True, texts: bool = True
+) -> list[CheckFinding]:
     """Compare a study file with a project's dictionary, events, arms and choices.
 
     Returns all findings in file order: names that do not exist (with the nearest right one),
     fields that are not on the events where they are looked for, types that do not fit. An empty
     list means that every name stands for what the file takes it for. ``outputs=False`` is for a
-    project that is only read: the fields that jobs write are not looked for in it.
+    project that is only read: the fields that jobs write are not looked for in it. ``texts=False``
+    is for a job that texts nobody: what only concerns texts is passed over.
     """
-    places = [*place_flaws(study, project), *text_flaws(study, project, outputs=outputs)]
+    places = list(place_flaws(study, project))
+    if texts:
+        places += text_flaws(study, project, outputs=outputs)
     misplaced = {flaw.path[:2] for flaw in places if flaw.path[2:] == ("at",) and not flaw.warning}
-    fields = field_flaws(study, project, misplaced, outputs=outputs)
+    fields = field_flaws(study, project, misplaced, outputs=outputs, texts=texts)
     if outputs:
         places += missing_code_flaws(study, project)
     places += overlap_flaws(study, project)

@@ -21,15 +21,19 @@ def field_flaws(
     misplaced: Collection[KeyPath] = (),
     *,
     outputs: bool = True,
+    texts: bool = True,
 ) -> Iterator[Flaw]:
     """Yield what is wrong with the fields named anywhere in the study file.
 
     ``misplaced`` are the paths of visits and surveys whose own place is wrong already: where their
-    fields stand cannot be judged. Without ``outputs`` the fields that are written are passed over.
+    fields stand cannot be judged. Without ``outputs`` the fields that are written are passed over,
+    without ``texts`` those that only texts are about.
     The instruments of surveys are judged in :mod:`redcap_jobs.study.check_texts`.
     """
     for use in fields(study):
         if (use.written and not outputs) or is_survey(use):
+            continue
+        if use.about == "texts" and not texts:
             continue
         field = project.fields.get(use.reference.field)
         if field is None:
