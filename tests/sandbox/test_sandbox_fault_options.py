@@ -51,6 +51,9 @@ def test_faults_as_they_are_written(text: str, rule: FaultRule) -> None:
         ("504=0.1,after=yes", "no 'after=yes'"),
         ("504=0.1,content", "no 'content'"),
         ("slow=1,seconds=inf", "seconds lie between"),
+        ("504=0.1,content=recrod", "no content 'recrod'; there are arm, dag"),
+        ("504=0.1,action=imprt", "no action 'imprt'; there are createFolder, delete"),
+        ("504=0.1,content=version,action=import", "no action 'import' of version; .* export$"),
         ("ban=0", "requests .1 or more"),
         ("ban=0.5", "whole number"),
     ],
@@ -59,6 +62,16 @@ def test_faults_that_make_no_sense(text: str, message: str) -> None:
     """A usage error that says what would be right."""
     with pytest.raises(UsageError, match=message):
         fault_of(text)
+
+
+def test_a_fault_of_no_call_is_refused_while_it_runs_too() -> None:
+    """A fault that strikes nothing would let a test pass that meant to be disturbed."""
+    with Sandbox([registry()]) as sandbox:
+        rule = {"name": "504", "rate": 1, "content": "records"}
+        answer = requests.post(f"{sandbox.control_url}faults", json=rule, timeout=TIMEOUT)
+        assert answer.status_code == 400
+        assert "no content 'records'" in answer.text
+        assert requests.get(f"{sandbox.control_url}faults", timeout=TIMEOUT).json()["on"] == []
 
 
 def test_they_are_on_from_the_start() -> None:

@@ -18,6 +18,7 @@ from redcap_jobs.sandbox.behaviour import MEANINGS, Behaviour
 from redcap_jobs.sandbox.control_json import checked, posted_json
 from redcap_jobs.sandbox.control_locks import add_lock_routes
 from redcap_jobs.sandbox.control_users import add_user_routes
+from redcap_jobs.sandbox.fault_options import refuse_what_hits_nothing
 from redcap_jobs.sandbox.faults import FAULTS, FaultRule
 from redcap_jobs.sandbox.twilio_control import EXAMPLES, add_twilio_routes
 
@@ -139,6 +140,7 @@ def add_fault_routes(control: Blueprint, api: Api) -> None:
         if "name" not in given:
             raise UsageError(f"name is missing; there are {', '.join(FAULTS)}")
         rule = FaultRule(**given)
+        refuse_what_hits_nothing(rule)
         api.faults.switch_on(rule)
         return jsonify(asdict(rule))
 

@@ -80,7 +80,8 @@ def show_sandbox(
         struck = (
             f"{rule.requests} requests a minute" if rule.requests else f"{rule.rate:.0%} of calls"
         )
-        console.print(f"Fault on: {rule.name}, {struck}")
+        scope = " ".join(filter(None, (rule.content, rule.action)))
+        console.print(f"Fault on: {rule.name}, {struck}{f' ({scope})' if scope else ''}")
     kept = "nothing is kept"
     if folder is not None:
         kept = f"all of it but texts is kept in {escape(str(folder))}"
