@@ -53,6 +53,17 @@ def test_a_cell_is_what_was_sent(parse: Parse, value: str) -> None:
 
 
 @READERS
+def test_bytes_that_are_no_utf8_are_told_as_such(parse: Parse) -> None:
+    """They come again each time: whoever reads it must know that a cell is to be typed anew."""
+    body = written([["a", "b"], ["1", "x"], ["2", "y"]]) + b"3,M\xfcller\n4,z\n"
+    with pytest.raises(MalformedCsv, match="not UTF-8; type that cell anew") as failed:
+        read(parse, body)
+    assert "ller" not in str(failed.value)
+    if parse is csv_arrow.parse:
+        assert "line 3 behind the header" in str(failed.value)
+
+
+@READERS
 def test_quotes_around_everything_change_nothing(parse: Parse) -> None:
     """A server that quotes every cell, blanks included, sends the same values."""
     table = [["a", "b"], ["01", ""], ["", "x,y"]]

@@ -9,7 +9,13 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from redcap_jobs.redcap.csv_blocks import BYTE_ORDER_MARK, TAIL_BYTES, MalformedCsv, rows_of
+from redcap_jobs.redcap.csv_blocks import (
+    BYTE_ORDER_MARK,
+    TAIL_BYTES,
+    MalformedCsv,
+    not_utf8,
+    rows_of,
+)
 
 STR = pd.StringDtype("pyarrow", na_value=np.nan)
 BLOCK_BYTES = 1 << 19
@@ -49,7 +55,8 @@ def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.Da
             ),
         )
     except pa.ArrowInvalid:  # its message quotes the row
-        raise MalformedCsv("a row does not fit the header", body[-TAIL_BYTES:]) from None
+        why = not_utf8(body) or "a row does not fit the header"
+        raise MalformedCsv(why, body[-TAIL_BYTES:]) from None
     return pd.DataFrame(
         {name: pd.array(table.column(name), dtype=STR) for name in wanted}, copy=False
     )

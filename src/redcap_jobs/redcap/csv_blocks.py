@@ -106,3 +106,18 @@ def rows_of(block: bytes, width: int) -> int:
     if {row.count(b",") for row in rows} != {width - 1} or b"\0" in block:
         raise MalformedCsv("a row does not fit the header", block[-TAIL_BYTES:])
     return len(rows)
+
+
+def not_utf8(body: bytes) -> str:
+    """Say in which line behind the header a text is not UTF-8; '' if it is, or is only cut.
+
+    Such bytes came into databases with old imports (recorded in redcapAPI issues 290 and 297):
+    they come again each time, until somebody types that cell anew.
+    """
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.end < len(body) or error.reason != "unexpected end of data":
+            line = body.count(b"\n", 0, error.start) + 1
+            return f"line {line} behind the header is not UTF-8; type that cell anew in REDCap"
+    return ""

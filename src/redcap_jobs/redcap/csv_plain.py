@@ -55,8 +55,10 @@ def parse(names: list[str], wanted: list[str], blocks: Iterator[bytes]) -> pd.Da
         )
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame(columns=wanted, dtype="str")
-    except (pd.errors.ParserError, UnicodeDecodeError):  # their messages quote the row
-        raise MalformedCsv("the text is not UTF-8, or a row does not fit the header") from None
+    except UnicodeDecodeError:  # these messages quote the row
+        raise MalformedCsv("a line is not UTF-8; type that cell anew in REDCap") from None
+    except pd.errors.ParserError:
+        raise MalformedCsv("a row does not fit the header") from None
     if len(frame) != rows:
         raise MalformedCsv("a line ends where no row does")
     chosen: pd.DataFrame = frame[wanted]
