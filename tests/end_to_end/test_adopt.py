@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from study_home import DEV, PROD, Done
-from texting import Texting, texting
+from texting import ACCOUNT, Texting, texting
 from typed import typed
 
 from redcap_jobs.clock import SystemClock
 from redcap_jobs.errors import ExitCode
 from redcap_jobs.state.journal_evidence import entries_of_record
 from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.state.stops import stops_of
 from redcap_jobs.state.store import Store
+from redcap_jobs.state.text_lists import last_attempts
 
 
 @pytest.fixture
@@ -59,6 +61,27 @@ def test_after_adoption_the_jobs_go_on_and_text_nobody_again(study: Texting) -> 
             (entry,) = entries_of_record(store, project, row["record"])
             assert (entry.reference, entry.status) == (row["sms_sid"], row["sms_status"])
             assert (entry.key, str(entry.log_instance)) == (row["sms_key"], row["instance"])
+
+
+def test_an_adopted_phone_keeps_its_turn_and_its_stop(study: Texting) -> None:
+    """A STOP of weeks ago is read again, and a phone that had its text today waits."""
+    study.run()
+    phones = {text.sid: text.to for text in study.accepted}
+    stopped = study.accepted[0]
+    study.home.sandbox.twilio.receive(stopped.to, ACCOUNT.numbers[0], "STOP")
+    study.clock.pass_by(timedelta(days=9))
+    study.run("poll-messages")
+    lose_the_state(study)
+    assert adopt(study).code == 0
+    study.run("poll-messages")
+    project = ProjectKey(study.home.sandbox.url, 3041, "production")
+    with Store.open(study.home.state_url) as store:
+        entries = last_attempts(store, project)
+        hashes = {phones[str(entry.reference)]: entry.phone_hash for entry in entries}
+        held = stops_of(store, "ismile")
+    assert None not in hashes.values()
+    (word,) = held.to_dict("records")
+    assert (word["subject"], word["state"]) == (hashes[stopped.to], "stopped")
 
 
 def test_a_dry_run_says_so_and_changes_nothing(study: Texting) -> None:

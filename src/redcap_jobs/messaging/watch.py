@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from redcap_jobs.messaging import delivery
@@ -37,7 +37,7 @@ YOUNG = timedelta(minutes=10)
 FETCHED_AT_ONCE = 20
 """So many messages that the list lacks are looked up one by one in a look; the rest next time."""
 FIRST_REPLIES = timedelta(days=7)
-"""How far back replies are read the first time."""
+"""How far back replies are read the first time, if no text is older: a lost state forgot them."""
 OVERLAP = timedelta(days=1)
 STOP_STATE = {"stop": "stopped", "unclear": "held", "start": "allowed"}
 REASON = {
@@ -211,8 +211,9 @@ class Watch:
         from redcap_jobs.state.inbound import last_read, note_replies
         from redcap_jobs.state.stops import Stop, say
 
-        last = last_read(self._store, self._study, self._client.sender_hash)
-        since = (last or self._clock.now() - FIRST_REPLIES) - OVERLAP
+        sender = self._client.sender_hash
+        last = last_read(self._store, self._study, sender)
+        since = (last or self.first_replies(sender)) - OVERLAP
         replies = [self.understood(text) for text in self._client.inbound(since.date())]
         for reply in sorted(replies, key=lambda each: each.received_at):
             state = STOP_STATE.get(reply.meaning)
@@ -230,6 +231,14 @@ class Watch:
             )
             for reply in self.waiting()
         ]
+
+    def first_replies(self, sender: str) -> datetime:
+        """Return since when replies are read where none were: the first text, or a week ago."""
+        from redcap_jobs.state.text_lists import first_posted
+
+        week_ago = self._clock.now() - FIRST_REPLIES
+        first = first_posted(self._store, sender)
+        return min(first, week_ago) if first else week_ago
 
     def waiting(self) -> list[Reply]:
         """Return the replies that a person must read."""
