@@ -150,8 +150,9 @@ def command(
     to a phone, /sandbox/twilio/inbound lets phones reply. GET /sandbox/ lists them all.
 
     \b
-    Ends with 0 when it is told to stop (Ctrl-C, SIGTERM), 3 when a --project or --data
-    cannot be used, 75 when another sandbox keeps its data in --data.
+    Ends with 0 when it is told to stop (Ctrl-C, SIGTERM), 2 when a --project does not
+    exist, 3 when what a --project or --data holds cannot be used, 75 when another
+    sandbox keeps its data in --data.
 
     \b
     Examples:
