@@ -80,6 +80,10 @@ class Message:
     created: datetime
     words: list[tuple[str, str]] = field(default_factory=lambda: [("queued", "")])
 
+    @property
+    def was_sent(self) -> bool:
+        return any(status == "sent" for status, _ in self.words)
+
     def listed(self, *, back: bool) -> TwilioMessage:
         """Return it as a list shows it, at its last word or the one before."""
         status, code = self.words[-2 if back and len(self.words) > 1 else -1]
@@ -113,14 +117,20 @@ class Twilio:
         return sid
 
     def outbound(self, since: date) -> list[TwilioMessage]:
-        youngest = self.clock.now() - self.lag
         answer = [
             message.listed(back=self.back)
-            for message in self.messages
-            if message.created <= youngest and message.created.date() >= since
+            for message in self.old_enough()
+            if message.created.date() >= since and message.was_sent
         ]
         self.meanwhile()
         return answer
+
+    def newest(self) -> list[TwilioMessage]:
+        return [message.listed(back=self.back) for message in self.old_enough()]
+
+    def old_enough(self) -> list[Message]:
+        youngest = self.clock.now() - self.lag
+        return [message for message in self.messages if message.created <= youngest]
 
     def fetch(self, sid: str) -> TwilioMessage | None:
         found = [message for message in self.messages if message.sid == sid]
@@ -150,7 +160,7 @@ class TextsMachine(RuleBasedStateMachine):
             self.store,
             "snow",
             PROJECT,
-            self.twilio,  # type: ignore[arg-type] - the three things a watch asks of a client
+            self.twilio,  # type: ignore[arg-type] - what a watch asks of a client
             lambda text, kind: f"{kind} {text}",
             self.clock,
         )

@@ -176,6 +176,14 @@ class TwilioClient:
         )
         return [self.read(row) for row in rows if self._is_own(row)]
 
+    def newest(self) -> list[TwilioMessage]:
+        """List this sender's newest messages, one page of 1,000: also what was never sent."""
+        where = {"from_": self._account.number} if self._account.number else {}
+        rows = self._ask(
+            lambda client: client.messages.list(limit=PAGE_SIZE, page_size=PAGE_SIZE, **where)
+        )
+        return [self.read(row) for row in rows if self._is_own(row)]
+
     def fetch(self, sid: str) -> TwilioMessage | None:
         """Look up one message; None if Twilio has none of that SID."""
         try:

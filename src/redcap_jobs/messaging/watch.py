@@ -117,7 +117,11 @@ class Watch:
         )
 
     def look_up(self, seen: Seen) -> None:
-        """Bring every text that is not settled up to date."""
+        """Bring every text that is not settled up to date.
+
+        A list by date lacks what was not sent yet or never will be; where something is not found
+        in it, the newest messages are listed whatever their date.
+        """
         from redcap_jobs.state.journal_entry import IllegalTransition
         from redcap_jobs.state.messages import is_unsettled, owned_references, to_look_up
 
@@ -131,6 +135,9 @@ class Watch:
         listed = self._client.outbound(since.date())
         owned = owned_references(self._store, sender)
         evidence = delivery.reconcile(entries, listed, owned, now)
+        if any(isinstance(each, delivery.StillUnknown | delivery.Missing) for each in evidence):
+            listed = [*listed, *self._client.newest()]
+            evidence = delivery.reconcile(entries, listed, owned, now)
         missing = [each for each in evidence if isinstance(each, delivery.Missing)]
         if missing:
             fetched, gone = self.fetch(missing[:FETCHED_AT_ONCE])
@@ -260,4 +267,6 @@ class Watch:
         from redcap_jobs.state.inbound import last_read
 
         last = last_read(self._store, self._study, self._client.sender_hash)
-        return last is not None and self._clock.now() - last <= within
+        if last is None:
+            return False
+        return timedelta(0) <= self._clock.now() - last <= within  # a clock may have been set back
