@@ -37,7 +37,7 @@ YOUNG = timedelta(minutes=10)
 FETCHED_AT_ONCE = 20
 """So many messages that the list lacks are looked up one by one in a look; the rest next time."""
 FIRST_REPLIES = timedelta(days=7)
-"""How far back replies are read the first time, if no text is older: a lost state forgot them."""
+"""How far back replies are read where none is known, if no text is older: a lost state forgot."""
 OVERLAP = timedelta(days=1)
 STOP_STATE = {"stop": "stopped", "unclear": "held", "start": "allowed"}
 REASON = {
@@ -214,13 +214,17 @@ class Watch:
             say(self._store, self._study, stop)
 
     def read_replies(self, seen: Seen) -> None:
-        """Read what came in, stop who asked for it, hold what is unclear."""
-        from redcap_jobs.state.inbound import last_read, note_replies
+        """Read what came in, stop who asked for it, hold what is unclear.
+
+        Since the newest reply that is known, by Twilio's clock: this machine's may have run ahead
+        when replies were last read, and those in between would never be asked for.
+        """
+        from redcap_jobs.state.inbound import newest_reply, note_replies
         from redcap_jobs.state.stops import Stop, say
 
         sender = self._client.sender_hash
-        last = last_read(self._store, self._study, sender)
-        since = (last or self.first_replies(sender)) - OVERLAP
+        newest = newest_reply(self._store, self._study, sender) or self.first_replies(sender)
+        since = min(newest, self._clock.now()) - OVERLAP
         replies = [self.understood(text) for text in self._client.inbound(since.date())]
         for reply in sorted(replies, key=lambda each: each.received_at):
             state = STOP_STATE.get(reply.meaning)
@@ -240,7 +244,7 @@ class Watch:
         ]
 
     def first_replies(self, sender: str) -> datetime:
-        """Return since when replies are read where none were: the first text, or a week ago."""
+        """Return since when replies are read where none is known: the first text, or a week ago."""
         from redcap_jobs.state.text_lists import first_posted
 
         week_ago = self._clock.now() - FIRST_REPLIES

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.state.schema import inbound, inbound_reads
@@ -65,6 +65,15 @@ def last_read(store: Store, study: str, sender: str) -> datetime | None:
     """Return when the replies to a sender were last read; None: never."""
     query = select(inbound_reads.c.read_at).where(
         inbound_reads.c.study == study, inbound_reads.c.sender == sender
+    )
+    with store.read() as connection:
+        return connection.execute(query).scalar()
+
+
+def newest_reply(store: Store, study: str, sender: str) -> datetime | None:
+    """Return when the newest known reply to a sender came, by Twilio's clock; None: there is none."""
+    query = select(func.max(inbound.c.received_at)).where(
+        inbound.c.study == study, inbound.c.sender == sender
     )
     with store.read() as connection:
         return connection.execute(query).scalar()

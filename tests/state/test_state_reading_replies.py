@@ -1,0 +1,94 @@
+"""Replies are read whole, whatever this machine's clock says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import pytest
+from tests.state.conftest import StillClock
+
+from redcap_jobs.messaging.twilio import InboundText
+from redcap_jobs.messaging.watch import Seen, Watch
+from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.state.stops import hindrance
+from redcap_jobs.state.store import Store
+
+STUDY, PHONE = "small", "+12025550123"
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+def keyed(text: str, kind: str) -> str:
+    return f"{kind} {text}"
+
+
+@dataclass
+class Inbox:
+    """Twilio's list of replies, by Twilio's own clock, and since when it was asked for."""
+
+    sender_hash: str = "sender"
+    texts: list[InboundText] = field(default_factory=list)
+    asked_since: list[date] = field(default_factory=list)
+
+    def inbound(self, since: date) -> list[InboundText]:
+        self.asked_since.append(since)
+        return [text for text in self.texts if text.received_at.date() >= since]
+
+    def came(self, at: datetime, body: str) -> None:
+        self.texts.append(InboundText(f"SM{len(self.texts)}", at, PHONE, body))
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def watch(store: Store, project: ProjectKey, inbox: Inbox, clock: StillClock) -> Watch:
+    return Watch(store, STUDY, project, inbox, keyed, clock)  # type: ignore[arg-type]  # an inbox is all it asks for
+
+
+def hindered(store: Store) -> bool:
+    return bool(hindrance(store, STUDY, keyed(PHONE, "phone"), "1001"))
+
+
+def test_a_clock_that_ran_ahead_for_days_loses_no_stop(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store
+) -> None:
+    """Runs of those days asked for replies of a time to come; what came meanwhile is read after."""
+    true = clock.now()
+    watch.read_replies(Seen())
+    clock.time = true + 30 * DAY
+    watch.read_replies(Seen())
+    inbox.came(true + DAY, "ALTO")
+    clock.time = true + 33 * DAY
+    watch.read_replies(Seen())
+    clock.time = true + 3 * DAY
+    watch.read_replies(Seen())
+    assert hindered(store)
+
+
+def test_the_first_look_after_a_clock_was_set_back_reads_what_came(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store
+) -> None:
+    """It counts as reading them, so texts go out after it."""
+    true = clock.now()
+    watch.read_replies(Seen())
+    clock.time = true + 30 * DAY
+    watch.read_replies(Seen())
+    inbox.came(true + 5 * MINUTE, "ALTO")
+    clock.time = true + 15 * MINUTE
+    watch.read_replies(Seen())
+    assert watch.replies_are_fresh(15 * MINUTE)
+    assert hindered(store)
+
+
+def test_replies_are_asked_for_since_the_newest_known(
+    watch: Watch, inbox: Inbox, clock: StillClock
+) -> None:
+    """With a day's overlap, since a list may lag; not ever again since the first text."""
+    inbox.came(clock.now() + 20 * DAY, "thanks")
+    clock.sleep(20 * DAY + MINUTE)
+    for _ in range(2):
+        watch.read_replies(Seen())
+    assert inbox.asked_since[1] == (clock.now() - DAY).date()
