@@ -11,7 +11,7 @@ from tests.state.conftest import StillClock
 from redcap_jobs.messaging.twilio import InboundText
 from redcap_jobs.messaging.watch import Seen, Watch
 from redcap_jobs.state.scope import ProjectKey
-from redcap_jobs.state.stops import hindrance
+from redcap_jobs.state.stops import Stop, hindrance, say
 from redcap_jobs.state.store import Store
 
 STUDY, PHONE = "small", "+12025550123"
@@ -92,3 +92,43 @@ def test_replies_are_asked_for_since_the_newest_known(
     for _ in range(2):
         watch.read_replies(Seen())
     assert inbox.asked_since[1] == (clock.now() - DAY).date()
+
+
+@pytest.mark.parametrize("body", ["ALTO", "please stop texting me"])
+def test_a_leave_given_before_a_reply_was_heard_does_not_outweigh_it(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store, body: str
+) -> None:
+    """Whoever gave it could not know; a second leave, given knowing of the reply, does."""
+    leave = Stop("phone", keyed(PHONE, "phone"), "allowed", "person")
+    inbox.came(clock.now(), body)
+    clock.sleep(5 * MINUTE)
+    say(store, STUDY, leave)
+    clock.sleep(5 * MINUTE)
+    watch.read_replies(Seen())
+    assert hindered(store)
+    clock.sleep(MINUTE)
+    say(store, STUDY, leave)
+    watch.read_replies(Seen())
+    assert not hindered(store)
+
+
+def test_a_stop_that_its_sender_took_back_unheard_stops_nothing(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store
+) -> None:
+    """STOP and then START before anybody looked: the last word is the sender's START."""
+    inbox.came(clock.now(), "STOP")
+    inbox.came(clock.now() + MINUTE, "START")
+    clock.sleep(5 * MINUTE)
+    watch.read_replies(Seen())
+    assert not hindered(store)
+
+
+def test_a_start_that_was_unheard_lifts_no_later_word(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store
+) -> None:
+    """Only what asks for fewer texts is let through late."""
+    inbox.came(clock.now(), "START")
+    clock.sleep(5 * MINUTE)
+    say(store, STUDY, Stop("phone", keyed(PHONE, "phone"), "stopped", "twilio"))
+    watch.read_replies(Seen())
+    assert hindered(store)

@@ -219,18 +219,20 @@ class Watch:
         Since the newest reply that is known, by Twilio's clock: this machine's may have run ahead
         when replies were last read, and those in between would never be asked for.
         """
-        from redcap_jobs.state.inbound import newest_reply, note_replies
+        from redcap_jobs.state.inbound import newest_reply, note_replies, unheard
         from redcap_jobs.state.stops import Stop, say
 
         sender = self._client.sender_hash
         newest = newest_reply(self._store, self._study, sender) or self.first_replies(sender)
         since = min(newest, self._clock.now()) - OVERLAP
         replies = [self.understood(text) for text in self._client.inbound(since.date())]
+        new_to_us = unheard(self._store, self._study, replies)
         for reply in sorted(replies, key=lambda each: each.received_at):
             state = STOP_STATE.get(reply.meaning)
             if state is not None:  # before the reply is noted: a crash between reads it again
                 word = Stop("phone", reply.phone_hash, state, "reply", REASON[state])  # type: ignore[arg-type]  # the table's words are those of Stop
-                say(self._store, self._study, word, at=reply.received_at)
+                first = state != "allowed" and reply.sid in new_to_us
+                say(self._store, self._study, word, at=reply.received_at, unheard=first)
         new = note_replies(self._store, self._study, self._client.sender_hash, replies)
         seen.replies += len(new)
         seen.problems += [

@@ -30,6 +30,14 @@ class Reply:
     records: tuple[str, ...] = ()
 
 
+def unheard(store: Store, study: str, replies: Sequence[Reply]) -> frozenset[str]:
+    """Return the SIDs of those replies that were not noted yet."""
+    sids = [reply.sid for reply in replies]
+    query = select(inbound.c.sid).where(inbound.c.study == study, inbound.c.sid.in_(sids))
+    with store.read() as connection:
+        return frozenset(sids) - frozenset(connection.execute(query).scalars())
+
+
 def note_replies(store: Store, study: str, sender: str, replies: Sequence[Reply]) -> list[Reply]:
     """Keep the replies that are new, and that all were read now; return the new ones."""
     now = store.clock.now()

@@ -1,7 +1,8 @@
 """Who must not be texted: phones and records that were stopped, and studies that pause.
 
 A phone stands as a keyed hash. What was said last counts: a STOP after a person's leave stops
-again, a person's leave after a STOP lets texts go out again.
+again, a person's leave after a STOP lets texts go out again; not where the STOP had come and nobody
+had heard of it yet.
 """
 
 from __future__ import annotations
@@ -42,11 +43,16 @@ class Stop:
     until: datetime | None = None
 
 
-def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> bool:
+def say(
+    store: Store, study: str, stop: Stop, at: datetime | None = None, *, unheard: bool = False
+) -> bool:
     """Keep a word; an older one than the last about the same subject changes nothing.
 
     Nor does an unclear reply soften a stop, nor a reply lift what a person said or what a person
     has yet to read. Returns whether anything changed. ``at`` is when it was said (default: now).
+
+    ``unheard``: it came before, but is heard only now. A person's leave was given without knowing
+    of it, so the leave does not outweigh it.
     """
     said = at or store.clock.now()
     place = (
@@ -70,6 +76,8 @@ def say(store: Store, study: str, stop: Stop, at: datetime | None = None) -> boo
         last = connection.execute(select(*words).where(*place)).first()
         if last is not None and at is None:
             values["at"] = said = max(said, last.at)
+        elif last is not None and unheard and (last.state, last.source) == ("allowed", "person"):
+            values["at"] = max(said, last.at)
         elif last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
             return False
         if last is not None and is_softer(stop, last.state, last.source):
