@@ -41,6 +41,8 @@ def word(state: str, source: str = "reply", subject: str = "hash-1", scope: str 
         (["stopped reply", "allowed person", "stopped reply"], "stopped"),
         (["stopped reply", "allowed reply"], "allowed"),
         (["stopped person", "allowed reply"], "stopped"),
+        (["stopped person", "stopped reply", "allowed reply"], "stopped"),
+        (["stopped person", "stopped twilio", "allowed reply"], "stopped"),
         (["held reply", "allowed reply"], "held"),
         (["held reply", "allowed person"], "allowed"),
         (["held reply", "stopped reply"], "stopped"),

@@ -88,13 +88,19 @@ def say(
 
 
 def is_softer(stop: Stop, state: str, source: str) -> bool:
-    """Tell whether a reply would soften the word that stands."""
-    if stop.source != "reply":
+    """Tell whether a word would soften the one that stands; a person's own never does.
+
+    A person's stop stays a person's whatever else is heard: a STOP in its place would let a START
+    lift it.
+    """
+    if stop.source == "person":
         return False
-    lifts = stop.state == "allowed" and (
-        state == "held" or (state, source) == ("stopped", "person")
-    )
-    return lifts or (state, stop.state) == ("stopped", "held")
+    if (state, source) == ("stopped", "person"):
+        return True
+    return stop.source == "reply" and (state, stop.state) in {
+        ("held", "allowed"),
+        ("stopped", "held"),
+    }
 
 
 def stops_of(store: Store, study: str) -> pd.DataFrame:
