@@ -10,6 +10,8 @@ from tests.state.conftest import StillClock
 
 from redcap_jobs.messaging.twilio import InboundText
 from redcap_jobs.messaging.watch import Seen, Watch
+from redcap_jobs.state.inbound import replies_to_read
+from redcap_jobs.state.reply_reading import read_reply
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.stops import Stop, hindrance, say
 from redcap_jobs.state.store import Store
@@ -132,3 +134,28 @@ def test_a_start_that_was_unheard_lifts_no_later_word(
     say(store, STUDY, Stop("phone", keyed(PHONE, "phone"), "stopped", "twilio"))
     watch.read_replies(Seen())
     assert hindered(store)
+
+
+def test_what_a_person_read_is_not_held_again_where_our_clock_is_slow(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store
+) -> None:
+    """The reply bears Twilio's time, the person's word ours; the list holds the reply for days."""
+    inbox.came(clock.now() + 10 * MINUTE, "who is this?")
+    watch.read_replies(Seen())
+    clock.sleep(2 * MINUTE)
+    (reply,) = replies_to_read(store, STUDY)
+    assert read_reply(store, STUDY, reply.sid, "keep", "ann") == "allowed"
+    watch.read_replies(Seen())
+    assert not hindered(store)
+
+
+def test_a_leave_is_not_undone_where_our_clock_is_slow(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store
+) -> None:
+    """Given after the STOP was read: the list shows that STOP again at the next look."""
+    inbox.came(clock.now() + 10 * MINUTE, "ALTO")
+    watch.read_replies(Seen())
+    clock.sleep(2 * MINUTE)
+    say(store, STUDY, Stop("phone", keyed(PHONE, "phone"), "allowed", "person"))
+    watch.read_replies(Seen())
+    assert not hindered(store)

@@ -49,8 +49,8 @@ def read_reply(store: Store, study: str, sid: str, read: Read, by: str) -> Ends:
             stops.c.scope == "phone",
             stops.c.subject == phone,
         )
-        last = connection.execute(select(stops.c.state).where(*place)).scalar()
-        if read == "keep" and last != "held":
+        last = connection.execute(select(stops.c.state, stops.c.at).where(*place)).first()
+        if read == "keep" and (last is None or last.state != "held"):
             return "unchanged"
         others = select(func.count()).select_from(inbound)
         others = others.where(*waiting, inbound.c.phone_hash == phone)
@@ -62,7 +62,7 @@ def read_reply(store: Store, study: str, sid: str, read: Read, by: str) -> Ends:
             "source": "person",
             "reason": REASON[read],
             "settled_by": by,
-            "at": now,
+            "at": now if last is None else max(now, last.at),  # Twilio's clock may be ahead of ours
             "until": None,
         }
         if last is None:

@@ -48,6 +48,9 @@ def say(
 ) -> bool:
     """Keep a word; an older one than the last about the same subject changes nothing.
 
+    Of two at one instant a person's counts as later: it was moved there, to follow a word of
+    Twilio's, whose clock may be ahead of ours.
+
     Nor does an unclear reply soften a stop, nor a reply lift what a person said or what a person
     has yet to read. Returns whether anything changed. ``at`` is when it was said (default: now).
 
@@ -78,7 +81,10 @@ def say(
             values["at"] = said = max(said, last.at)
         elif last is not None and unheard and (last.state, last.source) == ("allowed", "person"):
             values["at"] = max(said, last.at)
-        elif last is not None and (last.at > said or (last.at, last.state) == (said, stop.state)):
+        elif last is not None and (
+            last.at > said
+            or (last.at == said and (last.source == "person" or last.state == stop.state))
+        ):
             return False
         if last is not None and is_softer(stop, last.state, last.source):
             return False
