@@ -206,6 +206,31 @@ def test_a_host_out_of_sight_is_waited_for_three_minutes(
     assert world.posts[0].at == pytest.approx(OUT_OF_SIGHT.total_seconds() + GAP, abs=2.1)
 
 
+def test_a_host_out_of_sight_may_wait_for_a_slow_sender(
+    world: World, one: Machine, opened: Opened
+) -> None:
+    """A study may ask for minutes between texts: waiting for its slot is no sign of death."""
+    other = Machine(world, "two", "boot-2")
+    slow = other.throttle(opened(other), 1, 240.0)
+    post(world, slow)
+    slot = left_in_its_turn(slow)
+    assert world.seconds > OUT_OF_SIGHT.total_seconds()
+    assert one.throttle(opened(one), 2)._try_to_take() == "run-1"
+    slot.posting()
+
+
+def test_a_post_that_begins_late_in_a_lease_is_not_overtaken(
+    world: World, one: Machine, opened: Opened
+) -> None:
+    """A lease that is old when its post begins: the post is as long under way as any other's."""
+    other = Machine(world, "two", "boot-2")
+    slot = left_in_its_turn(other.throttle(opened(other), 1))
+    world.pass_by(OUT_OF_SIGHT.total_seconds() - 1)
+    slot.posting()
+    world.pass_by(30)
+    assert one.throttle(opened(one), 2)._try_to_take() == "run-1"
+
+
 def test_a_lost_lease_posts_nothing(world: World, one: Machine, opened: Opened) -> None:
     """Who was taken for dead meanwhile is refused before its post, and frees no other's lease."""
     store = opened(one)

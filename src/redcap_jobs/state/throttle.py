@@ -37,7 +37,8 @@ LOOK_EVERY = timedelta(milliseconds=50)
 PATIENCE = timedelta(minutes=15)
 """So long another run's lease is waited for: its post and many in front of this one."""
 OUT_OF_SIGHT = timedelta(minutes=3)
-"""A lease held on another host counts as dead after this: far longer than any post takes."""
+"""A lease held on another host counts as dead so long after its slot was free, or after its post
+began: far longer than any post takes."""
 
 
 @dataclass
@@ -116,7 +117,8 @@ class Throttle:
                 raise StateError(
                     "the sender's lease was taken over by another run; nothing was posted"
                 )
-            self._write(connection, **self._free_after(self.gap * units, self._monotonic()))
+            free = self._free_after(self.gap * units, self._monotonic())
+            self._write(connection, taken_at=self.store.clock.now(), **free)
         return self._monotonic()
 
     def _free_after(self, gap: timedelta, began: float) -> dict[str, Any]:
@@ -163,7 +165,8 @@ class Throttle:
                 return None
             if row["taken_at"] is not None:
                 holder = Holder(row["holder_host"], row["holder_pid"], row["holder_start"])
-                if self._alive(holder, now - row["taken_at"], OUT_OF_SIGHT):
+                waits = timedelta(seconds=row["gap_seconds"])
+                if self._alive(holder, now - row["taken_at"] - waits, OUT_OF_SIGHT):
                     return str(row["run_id"])
                 mine |= self._whole_gap(row)
             self._write(connection, **mine)
