@@ -23,3 +23,10 @@ def test_leave_said_in_the_same_instant_ends_a_stop(store: Store) -> None:
     say(store, "small", Stop("study", "", "paused", "person", "one"))
     say(store, "small", Stop("study", "", "allowed", "person"))
     assert hindrance(store, "small", "p", "1001") == ""
+
+
+def test_a_state_that_knows_only_a_stop_is_not_empty(store: Store) -> None:
+    """Somebody asked for no more texts: a restore must not replace that without a word."""
+    assert store.is_empty()
+    say(store, "small", Stop("record", "1001", "stopped", "person"))
+    assert not store.is_empty()

@@ -124,7 +124,14 @@ class Store:
         with self.read() as connection:
             return not any(
                 connection.execute(select(table).limit(1)).first()
-                for table in (schema.runs, schema.journal, schema.decisions, schema.ownership)
+                for table in (
+                    schema.runs,
+                    schema.journal,
+                    schema.decisions,
+                    schema.ownership,
+                    schema.stops,
+                    schema.inbound,
+                )
             )
 
     def close(self) -> None:
