@@ -166,3 +166,14 @@ def said_at_once(work: Callable[[Callable[[str], None]], None]) -> list[str]:
     for child in children:
         child.__exit__(None, None, None)
     return said
+
+
+def test_a_correction_between_final_words_is_kept_in_the_note(
+    journal: Journal, store: Store, project: ProjectKey
+) -> None:
+    """A final word may still change: whoever asks later sees both. A word that advances does not."""
+    journal.sent(posted(journal, a_text(project)), SID, "queued")
+    assert set_status(store, "k1", 1, "undelivered", "30003").note == ""
+    corrected = set_status(store, "k1", 1, "delivered")
+    assert (corrected.status, corrected.code) == ("delivered", "")
+    assert corrected.note == "undelivered was corrected to delivered"

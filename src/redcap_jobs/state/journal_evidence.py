@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from sqlalchemy import select, update
 
 from redcap_jobs.errors import UsageError
-from redcap_jobs.messaging.statuses import rank
+from redcap_jobs.messaging.statuses import advance, rank
 from redcap_jobs.state.journal import Journal, last_attempt, move, one_attempt
 from redcap_jobs.state.journal_entry import WRITTEN_BACK, Entry, IllegalTransition, Kind, entry_of
 from redcap_jobs.state.schema import journal
@@ -36,14 +36,17 @@ def set_status(store: Store, key: str, attempt: int, status: str, code: str = ""
     """Record the other side's word on an accepted attempt.
 
     The same word again changes nothing, nor does one from before the last: two runs may ask at
-    once, and the first to ask be the last to note it.
+    once, and the first to ask be the last to note it. Where one final word replaces another the
+    note says so.
     """
     with store.write() as connection:
         entry = one_attempt(connection, key, attempt)
         if (entry.status, entry.code) == (status, code) or rank(status) < rank(entry.status):
             return entry
-        now = store.clock.now()
-        return move(connection, entry, ("sent",), "sent", status=status, code=code, status_at=now)
+        values = {"status": status, "code": code, "status_at": store.clock.now()}
+        if advance(entry.status, status) == "correct":
+            values["note"] = f"{entry.status} was corrected to {status}"
+        return move(connection, entry, ("sent",), "sent", **values)
 
 
 def not_sent_after_all(store: Store, key: str, attempt: int, status: str, code: str) -> Entry:
