@@ -1,0 +1,157 @@
+"""How a run ends: as an outcome, in its record, and told to whoever must know."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from redcap_jobs.errors import ExitCode, RedcapJobsError
+from redcap_jobs.notify.outcome import RunOutcome, notify
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from redcap_jobs.executor import Executed
+    from redcap_jobs.plan import Plan
+    from redcap_jobs.progress import Progress
+    from redcap_jobs.run import Prepared
+    from redcap_jobs.setting import Setting
+    from redcap_jobs.state.runs import RunState
+
+log = logging.getLogger(__name__)
+
+
+def outcome_of_end(
+    setting: Setting, run_id: str, prepared: Prepared, executed: Executed | None, state: RunState
+) -> RunOutcome:
+    """Describe a run that came to its end; problems make it partial and exit 1.
+
+    ``executed`` is None where nothing was to be changed, or nobody agreed to it.
+    """
+    from redcap_jobs.render import counted, summary, told
+
+    plan = prepared.plan
+    problems = [*plan.problems, *(executed.problems if executed else ())]
+    counts = {
+        **prepared.size,
+        "cells_planned": len(plan.changes),
+        "problems": len(problems),
+        "skipped": len(plan.skips),
+    }
+    message = f"planned: {summary(plan)}" if state == "dry" else "nothing was written"
+    if executed:
+        counts |= {"cells_written": executed.cells, "records_written": executed.records}
+        if prepared.source is prepared.target:
+            counts["rows_read"] += rows_made(plan, executed, prepared.target.roster)
+        counts |= {f"actions {how}": number for how, number in executed.actions.items()}
+        message = told(executed)
+    if problems:
+        message += f"; {counted(len(problems), 'problem')} in the data"
+        state = "partial" if state == "done" else state
+    return RunOutcome(
+        run_id=run_id,
+        job=setting.job.name,
+        study=setting.study.study.id,
+        state=state,
+        exit_code=ExitCode.PARTLY_FAILED if problems else ExitCode.DONE,
+        message=message,
+        counts=counts,
+        skip_reasons=Counter(skip.reason for skip in plan.skips),
+        problems=[str(problem) for problem in problems],
+    )
+
+
+def outcome_of_failure(
+    setting: Setting, run_id: str, error: Exception, state: RunState, progress: Progress
+) -> RunOutcome:
+    """Describe a run that did not come to its end."""
+    known = isinstance(error, RedcapJobsError)
+    if setting.request.verbose and state != "cancelled":
+        log.debug("run %s: %s", run_id, state, exc_info=error)
+    message = (
+        str(error)
+        if known
+        else f"unexpected {type(error).__name__}, a fault of this program; --verbose shows where"
+    )
+    if state == "failed":
+        message += progress.after(error)
+    return RunOutcome(
+        run_id=run_id,
+        job=setting.job.name,
+        study=setting.study.study.id,
+        state=state,
+        exit_code=getattr(error, "exit_code", ExitCode.PARTLY_FAILED),
+        message=message,
+        counts=progress.counts() if state == "failed" else {},
+    )
+
+
+def rows_made(plan: Plan, executed: Executed, roster: pd.DataFrame) -> int:
+    """Count the rows (record and event) that a run's own imports have made.
+
+    The next run must read them, too: a server that loses them is noticed by that.
+    """
+    filled = plan.changes[plan.changes["new"] != ""]
+    refused = {problem.record for problem in executed.problems}
+    written = zip(filled["record"], filled["event"], strict=True)
+    there = set(zip(roster["record"], roster["event"], strict=True))
+    return len({place for place in written if place[0] not in refused} - there)
+
+
+def keep_end(
+    setting: Setting, outcome: RunOutcome, error: Exception | None, redcap_version: str
+) -> None:
+    """Write the end of a run into its record."""
+    from redcap_jobs.state.runs import RunEnd, finish_run
+
+    end = RunEnd(
+        state=outcome.state,
+        exit_code=int(outcome.exit_code),
+        message=outcome.message,
+        counts=outcome.counts,
+        skip_reasons=outcome.skip_reasons,
+        problems=outcome.problems,
+        error_class=type(error).__name__ if error else "",
+        error_code=getattr(error, "guard", "") if error else "",
+        redcap_version=redcap_version,
+    )
+    finish_run(setting.store, outcome.run_id, end)
+
+
+def tell(setting: Setting, outcome: RunOutcome) -> None:
+    """Tell whoever looks on, cron, and the study's people how a run ended."""
+    from redcap_jobs.notify.alarms import after_run
+    from redcap_jobs.render import show_outcome
+
+    if setting.terminal.watched and outcome.exit_code == ExitCode.DONE:
+        show_outcome(outcome, setting.terminal.console)
+    if not was_said(setting, outcome):
+        notify(outcome)
+    if setting.job.texts:
+        after_run(
+            outcome,
+            store=setting.store,
+            study=setting.study,
+            credentials=setting.credentials,
+            project=setting.project,
+            clock=setting.clock,
+            whole=not setting.request.records,
+        )
+
+
+def was_said(setting: Setting, outcome: RunOutcome) -> bool:
+    """Tell whether a job that runs every few minutes has said the very same today.
+
+    Cron mails every line: an unread reply must not be a mail each quarter of an hour, but one
+    on each day of the study's zone.
+    """
+    from redcap_jobs.state.runs import said_since
+
+    terminal = setting.terminal
+    looked_at = terminal.watched or terminal.interactive or setting.request.verbose
+    if looked_at or not setting.job.texts or outcome.state != "partial":
+        return False
+    local = setting.clock.now().astimezone(ZoneInfo(setting.study.study.time_zone))
+    return said_since(setting.store, outcome.run_id, local.replace(hour=0, minute=0, second=0))
