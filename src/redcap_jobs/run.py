@@ -272,7 +272,8 @@ class Run:
             return executor.execute(prepared.plan, setting.job, setting.study)
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
-        """Describe a run that came to its end."""
+        """Describe a run that came to its end; nothing is wrong with it any more."""
+        self.error = None
         return outcome_of_end(self.setting, self.run_id, prepared, executed, state)
 
     def failed(self, error: Exception, state: RunState) -> RunOutcome:

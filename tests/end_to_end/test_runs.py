@@ -122,6 +122,7 @@ def test_the_run_record_says_who_did_what_with_what(home: Home) -> None:
     assert run["redcap_version"].startswith("14.")
     assert len(run["study_file_hash"]) == 64
     assert run["skip_reasons"]
+    assert run["error_class"] == "", "it came to its end"
     for token in home.sandbox.tokens.values():
         assert token not in listed.out
 
