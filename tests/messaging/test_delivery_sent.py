@@ -64,6 +64,12 @@ def test_a_code_that_comes_after_its_status_is_taken() -> None:
     assert look(text, listed) == [StatusIs(text.key, 1, "failed", "30007")]
 
 
+def test_a_code_that_twilio_forgets_stays() -> None:
+    """The same word without a code takes nothing away from what the journal knows."""
+    text = sent_entry(1, "undelivered", code="30003")
+    assert look(text, message(1, text, "undelivered")) == []
+
+
 def test_one_final_word_for_another_is_a_correction() -> None:
     """Final words may flip; that is taken and named, so that it is logged."""
     text = sent_entry(1, "undelivered", code="30003")

@@ -102,6 +102,18 @@ def test_the_narrower_key_counts_in_whatever_order() -> None:
     assert dict(parse_hours(backwards).written) == spans
 
 
+def test_the_weekend_is_saturday_and_sunday() -> None:
+    """Weekdays and weekend share no day and leave none out."""
+    spans = parse_hours({"weekdays": "09:00-20:00", "weekend": "12:00-18:00"}).spans
+    assert spans == ((time(9), time(20)),) * 5 + ((time(12), time(18)),) * 2
+
+
+def test_one_day_a_week_is_waited_for() -> None:
+    """Where only Sundays are open, the end of a Sunday waits for the next."""
+    sundays = parse_hours({"sunday": "12:00-18:00"})
+    assert sundays.opens_next(local("2026-11-22", "18:00"), CHICAGO) == local("2026-11-29", "12:00")
+
+
 CLOCKS = st.times(EARLIEST, LATEST).map(lambda clock: clock.replace(second=0, microsecond=0))
 SPANS = (
     st.tuples(CLOCKS, CLOCKS)

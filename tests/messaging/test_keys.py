@@ -17,6 +17,8 @@ def test_a_key_can_be_read_in_a_list() -> None:
     """Project, message, record, event, instance and occurrence stand as they are."""
     key = MessageKey(PROJECT, "parents_m2", "1001", "month_2_arm_1", "", "0")
     assert str(key) == f"{PROJECT}|parents_m2|1001|month_2_arm_1||0"
+    named = MessageKey("p", "m", "1001", occurrence="2", instance="3", event="e")
+    assert str(named) == "p|m|1001|e|3|2", "the order is part of what stands in REDCap"
 
 
 @given(key=KEYS)

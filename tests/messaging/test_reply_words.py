@@ -26,7 +26,8 @@ STOPS = [
         "Hola, parar",
     ),
     *("stop please", "Please STOP!", "stop now please, thank you", "stop\u00a0please"),
-    *("Por favor, alto. Gracias", "darme de baja por favor"),
+    *("Por favor, alto. Gracias", "darme de baja por favor", "opt me out", "Detengan"),
+    *("Stop, ma'am", "Stop, ma\u2019am", "STO\u20ddP"),
 ]
 
 UNCLEAR = [
@@ -62,6 +63,9 @@ UNCLEAR = [
     "too much",
     "🛑",
     "👎",
+    "yes 👎",
+    "START 🛑",
+    "1000",
     "ok 🖕",
     "Disliked “Hi Ann, please fill in. Reply STOP to stop.”",
     "👎 to “Hi Ann, please fill in. Reply STOP to stop.”",
@@ -82,11 +86,28 @@ NOTHING = [
         "👍",
         "❤️",
     ),
-    *("5", "5.", "5️⃣", "10", "1 2", "2 gracias", "done", "Listo", "Ya está", "got it, thanks", "K"),
+    *(
+        "5",
+        "5.",
+        "5️⃣",
+        "10",
+        "100",
+        "1 2",
+        "1 2 3 4 5",
+        "2 gracias",
+        "Muy amable",
+        "done",
+        "Listo",
+        "Ya está",
+        "got it, thanks",
+        "K",
+    ),
     *("yes thanks", "Sí, gracias", "De nada", "Good morning", "Buenos días", "?", "!!"),
     "Liked “Hi Ann, please fill in. Reply STOP to stop.”",
     'Loved "Hi Ann. Reply STOP to stop."',
     "Le gustó “Hola Ana. Responda ALTO.”",
+    "Me encanta “Hola Ana. Responda ALTO.”",
+    "Liked “Hi Ann,\nplease fill in.\nReply STOP to stop.”",
     "\u200a\u200b👍\u200b to “\u200aHi Ann. Reply STOP to stop.\u200a”",
 ]
 
@@ -116,7 +137,7 @@ def test_a_start_word_alone_starts_again(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["HELP", "help?", "Info", "AYUDA", "ayuda por favor", "Help please"]
+    "body", ["HELP", "help?", "Info", "AYUDA", "ayuda por favor", "Help please", "Ayúdenme"]
 )
 def test_a_help_word_asks_for_help(body: str) -> None:
     """Carriers require that HELP is known; it stops and starts nothing."""

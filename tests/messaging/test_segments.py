@@ -27,6 +27,8 @@ from redcap_jobs.messaging.segments import DEFAULT, EXTENSION, Segments, outside
         ("á" * 135, Segments(3, "UCS-2", 135)),
         ("😀" * 35, Segments(1, "UCS-2", 70)),
         ("a" * 70 + "\u2019", Segments(2, "UCS-2", 71)),
+        ("\uff21" * 70, Segments(1, "UCS-2", 70)),
+        ("\U00010000" * 35, Segments(1, "UCS-2", 70)),
     ],
     ids=lambda case: case[-4:] if isinstance(case, str) else "",
 )
