@@ -69,6 +69,8 @@ def test_reminders_count_from_the_text_that_was_accepted() -> None:
         (Attempt(0, "rejected", "", not_sent=False, on=SATURDAY), "refused"),
         (sent(0, SATURDAY, "undelivered"), "not_delivered"),
         (sent(0, SATURDAY, "failed"), "not_delivered"),
+        (sent(0, SATURDAY, "canceled"), "not_delivered"),
+        (Attempt(0, "logged", "", not_sent=False, on=SATURDAY), "asked"),
     ],
 )
 def test_nothing_follows_a_text_that_may_not_have_arrived(attempt: Attempt, decision: str) -> None:
@@ -79,6 +81,7 @@ def test_nothing_follows_a_text_that_may_not_have_arrived(attempt: Attempt, deci
 @pytest.mark.parametrize(
     "attempt",
     [
+        Attempt(0, "claimed", "", not_sent=False, on=SATURDAY),
         Attempt(0, "released", "", not_sent=False, on=SATURDAY),
         Attempt(0, "withheld", "", not_sent=False, on=SATURDAY),
         Attempt(0, "rejected", "", not_sent=True, on=SATURDAY),
@@ -103,6 +106,7 @@ def test_what_was_due_before_the_start_is_never_sent() -> None:
     """A survey switched on in mid-trial reaches nobody whose date lies before ``starts_on``."""
     found = due(survey(latest=400), START - timedelta(days=1), START + timedelta(days=9), [])
     assert found.decision == "before_start"
+    assert due(survey(), START, START, []).decision == "due", "the first day counts"
 
 
 def test_too_late_is_not_sent() -> None:

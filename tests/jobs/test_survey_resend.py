@@ -28,8 +28,9 @@ SURVEY = Survey.model_validate(
 def text(day: int, occurrence: int = 0, state: str = "sent", **more: object) -> Attempt:
     """Give an attempt on a day of November, at noon."""
     at = datetime(2026, 11, day, 12, tzinfo=UTC)
-    values = {"status": "delivered" if state == "sent" else "", "not_sent": False} | more
-    return Attempt(occurrence, state, on=at.date(), at=at, **values)  # type: ignore[arg-type] - by name
+    status = "delivered" if state == "sent" else ""
+    values = {"status": status, "not_sent": False, "at": at} | more
+    return Attempt(occurrence, state, on=at.date(), **values)  # type: ignore[arg-type] - by name
 
 
 def judged(day: int, *attempts: Attempt) -> tuple[str, int]:
@@ -52,6 +53,11 @@ ASKED = text(4, 101, "released")
         (5, [text(2), text(4, 101, "rejected", not_sent=True)], ("due", 101)),
         (5, [text(2), text(4, 101, "rejected")], ("waiting", 1)),
         (5, [text(2), text(4, 101), text(5, 102, "released")], ("due", 102)),
+        (5, [text(2), text(4, 101, "withheld"), text(5, 102, "released")], ("due", 102)),
+        (5, [text(2, state="rejected"), ASKED], ("refused", 0)),
+        (5, [text(2, state="logged", at=None), ASKED], ("asked", 0)),
+        (5, [text(2), text(4, 101, "released", at=None)], ("waiting", 1)),
+        (1, [text(1, 101, "unknown")], ("upcoming", 0)),
         (5, [text(2), text(4, 101, "unknown")], ("unknown", 0)),
         (5, [text(2), text(4, 101, "posting")], ("unknown", 0)),
         (5, [text(2, state="unknown"), ASKED], ("unknown", 0)),

@@ -63,6 +63,7 @@ class Machine:
     world: World
     host: str = "one"
     boot: str = "boot-1"
+    namespace: str = "ns"
     wall_ahead: float = 0.0
     monotonic_ahead: float = 1000.0
 
@@ -94,7 +95,7 @@ class Machine:
             holder=Holder(self.host, pid, f"{self.boot}:ns:{pid}"),
             alive=self.sees_alive,
             monotonic=self.monotonic,
-            boot=lambda: f"{self.boot}:ns",
+            boot=lambda: f"{self.boot}:{self.namespace}",
         )
 
 

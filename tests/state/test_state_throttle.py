@@ -17,7 +17,7 @@ from redcap_jobs.errors import StateError
 from redcap_jobs.state import throttle as throttling
 from redcap_jobs.state.schema import senders
 from redcap_jobs.state.store import Store
-from redcap_jobs.state.throttle import FLOOR, OUT_OF_SIGHT, PATIENCE, Throttle
+from redcap_jobs.state.throttle import FLOOR, OUT_OF_SIGHT, Throttle
 
 LOOK_EVERY = timedelta(seconds=2)
 LONG = bool(os.environ.get("REDCAP_JOBS_LONG_TESTS"))
@@ -155,7 +155,7 @@ def test_patience_has_an_end(world: World, one: Machine, opened: Opened) -> None
     with pytest.raises(StateError, match=r"run-1 .* nothing was sent"):
         post(world, one.throttle(store, 2))
     assert world.posts == []
-    assert world.seconds == pytest.approx(PATIENCE.total_seconds(), rel=0.01)
+    assert world.seconds == pytest.approx(15 * 60, rel=0.01)
     assert holder_of(store) == "run-1"
 
 
@@ -173,6 +173,15 @@ def test_a_wall_clock_that_jumps_changes_nothing(
     assert world.gaps() == pytest.approx([GAP, GAP])
 
 
+def test_no_wait_is_longer_than_the_gap(world: World, one: Machine, opened: Opened) -> None:
+    """A monotonic clock that reads less than before (another container's) stalls nobody."""
+    throttle = one.throttle(opened(one), 1)
+    post(world, throttle)
+    one.monotonic_ahead -= 900
+    post(world, throttle)
+    assert world.posts[1].at - world.posts[0].at == pytest.approx(0.1 + GAP)
+
+
 @pytest.mark.parametrize("ahead", [-7200.0, -3.0, 0.0, 3.0, 7200.0])
 def test_another_host_whose_clock_differs_keeps_the_gap(
     ahead: float, world: World, one: Machine, opened: Opened
@@ -184,6 +193,17 @@ def test_another_host_whose_clock_differs_keeps_the_gap(
         post(world, throttle, units=2)
     assert min(world.gaps()) >= GAP - 1e-6
     assert max(world.gaps()) <= GAP + 0.2
+
+
+def test_containers_of_one_host_share_its_monotonic_clock(
+    world: World, one: Machine, opened: Opened
+) -> None:
+    """Another process namespace is not another boot: only what is left of the gap is waited for."""
+    post(world, one.throttle(opened(one), 1))
+    world.pass_by(0.5)
+    beside = Machine(world, namespace="other")
+    post(world, beside.throttle(opened(beside), 2))
+    assert world.gaps() == pytest.approx([GAP])
 
 
 def test_after_a_restart_of_the_machine_the_gap_is_kept(
@@ -255,6 +275,19 @@ def test_a_process_of_the_same_run_has_a_lease_of_its_own(
     fork.run_id = "run-1"
     with fork.slot(), pytest.raises(StateError, match="taken over"):
         slot.posting()
+
+
+def test_a_turn_that_is_over_posts_nothing(world: World, one: Machine, opened: Opened) -> None:
+    """Neither while nobody has the lease, nor while another run of the same process has it."""
+    store = opened(one)
+    with one.throttle(store, 1).slot() as over:
+        pass
+    with pytest.raises(StateError, match="nothing was posted"):
+        over.posting()
+    following = one.throttle(store, 1)
+    following.run_id = "run-2"
+    with following.slot(), pytest.raises(StateError, match="nothing was posted"):
+        over.posting()
 
 
 def test_a_slow_disk_takes_nothing_off_the_gap(world: World, one: Machine, opened: Opened) -> None:
