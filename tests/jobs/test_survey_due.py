@@ -102,6 +102,19 @@ def test_an_undelivered_reminder_does_not_move_the_next_one() -> None:
     assert (next_one.decision, next_one.occurrence) == ("due", 2)
 
 
+def test_reminders_follow_each_other_at_their_distance() -> None:
+    """The second counts from the first, be that late; the last may fall on the last day."""
+    attempts = [sent(0, SATURDAY), sent(1, SATURDAY + timedelta(days=5))]
+    waiting = due(survey(apart=3), SATURDAY, SATURDAY + timedelta(days=7), attempts)
+    assert (waiting.decision, waiting.on) == ("waiting", SATURDAY + timedelta(days=8))
+    next_one = due(survey(apart=3), SATURDAY, SATURDAY + timedelta(days=8), attempts)
+    assert (next_one.decision, next_one.occurrence) == ("due", 2)
+    last_day = due(survey(apart=21, count=1), SATURDAY, SATURDAY, [sent(0, SATURDAY)])
+    assert (last_day.decision, last_day.on) == ("waiting", SATURDAY + timedelta(days=21))
+    after_it = due(survey(apart=22, count=1), SATURDAY, SATURDAY, [sent(0, SATURDAY)])
+    assert after_it.decision == "asked"
+
+
 def test_what_was_due_before_the_start_is_never_sent() -> None:
     """A survey switched on in mid-trial reaches nobody whose date lies before ``starts_on``."""
     found = due(survey(latest=400), START - timedelta(days=1), START + timedelta(days=9), [])

@@ -25,6 +25,24 @@ def test_leave_said_in_the_same_instant_ends_a_stop(store: Store) -> None:
     assert hindrance(store, "small", "p", "1001") == ""
 
 
+def test_of_two_replies_of_one_second_the_later_read_counts(store: Store) -> None:
+    """Twilio dates replies to the second; the same word again changes nothing."""
+    at = store.clock.now()
+    say(store, "small", Stop("phone", "p", "allowed", "reply"), at=at)
+    assert say(store, "small", Stop("phone", "p", "stopped", "reply"), at=at)
+    assert not say(store, "small", Stop("phone", "p", "stopped", "reply"), at=at)
+    assert hindrance(store, "small", "p", "1001")
+
+
+def test_a_stop_heard_late_does_not_outweigh_the_start_that_followed_it(store: Store) -> None:
+    """Only a person's leave is given without knowing; whoever wrote START knew of their STOP."""
+    at = store.clock.now()
+    say(store, "small", Stop("phone", "p", "allowed", "reply"), at=at)
+    earlier = at - timedelta(minutes=5)
+    assert not say(store, "small", Stop("phone", "p", "stopped", "reply"), at=earlier, unheard=True)
+    assert hindrance(store, "small", "p", "1001") == ""
+
+
 def test_a_state_that_knows_only_a_stop_is_not_empty(store: Store) -> None:
     """Somebody asked for no more texts: a restore must not replace that without a word."""
     assert store.is_empty()

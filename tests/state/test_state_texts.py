@@ -40,6 +40,7 @@ def word(state: str, source: str = "reply", subject: str = "hash-1", scope: str 
         (["stopped reply", "allowed person"], "allowed"),
         (["stopped reply", "allowed person", "stopped reply"], "stopped"),
         (["stopped reply", "allowed reply"], "allowed"),
+        (["stopped person", "allowed person"], "allowed"),
         (["stopped person", "allowed reply"], "stopped"),
         (["stopped person", "stopped reply", "allowed reply"], "stopped"),
         (["stopped person", "stopped twilio", "allowed reply"], "stopped"),
@@ -92,6 +93,8 @@ def test_a_record_is_stopped_whatever_its_phone(store: Store) -> None:
     say(store, STUDY, word("stopped", "person", "1001", "record"))
     assert hindrance(store, STUDY, "another phone", "1001")
     assert not hindrance(store, STUDY, "another phone", "1002")
+    say(store, STUDY, word("stopped", "person", "1003", "phone"))
+    assert not hindrance(store, STUDY, "another phone", "1003"), "a phone is no record"
 
 
 def reply(sid: str, clock: StillClock, meaning: str = "unclear") -> Reply:
