@@ -137,6 +137,20 @@ def test_too_many_requests_were_never_processed(
 
 
 @pytest.mark.parametrize(
+    ("code", "stops"), [(20429, False), (21611, True), (63038, True), (14107, True), (99999, False)]
+)
+def test_429_with_a_code_of_its_own_does_what_the_code_says(
+    wire: responses.RequestsMock, client: TwilioClient, code: int, *, stops: bool
+) -> None:
+    """A full queue and the daily limit come as 429: nothing went out, and no other text is tried."""
+    wire.post(MESSAGES, status=429, body=error(code, 429, "Account exceeded the 500 limit"))
+    posted = client.send(PHONE, BODY, FOR_AN_HOUR)
+    assert (posted.state, posted.code, posted.not_sent) == ("rejected", str(code), True)
+    assert bool(posted.stops) is stops
+    assert posted.sentence == reaction(str(code) if stops else "20429").sentence
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         {"status": 500, "body": error(20500, 500)},

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, RedcapJobsError
 from redcap_jobs.messaging.delivery import TwilioMessage
-from redcap_jobs.messaging.twilio_codes import reaction
+from redcap_jobs.messaging.twilio_codes import CODES, reaction
 from redcap_jobs.plan import Posted
 
 if TYPE_CHECKING:
@@ -272,7 +272,10 @@ class NotFound(TwilioUnreachable):
 def refused(status: int, code: str) -> Posted:
     """Say what a refused POST means: the table's word for its code, unknown for server errors.
 
-    Unknown, too, for 408: something on the way had no patience, and may have passed it on.
+    Unknown, too, for 408: something on the way had no patience, and may have passed it on. With 429
+    nothing was processed (Twilio's error page 20429), but its code may say that more would not be
+    either: a full queue (21611) and the daily limit (63038) come with it (recorded in twilio-php's
+    issue 661 and in public tests against Twilio).
     """
     if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
         return Posted("unknown", code=code, note=f"HTTP {status}")
@@ -282,11 +285,12 @@ def refused(status: int, code: str) -> Posted:
             "place; look at [sender] url and the network"
         )
         return Posted("rejected", code=code, stops=sentence, sentence=sentence)
-    known = reaction("20429" if status == TOO_MANY_REQUESTS else code)
+    busy = status == TOO_MANY_REQUESTS
+    known = reaction("20429" if busy and code not in CODES else code)
     return Posted(
         "rejected",
         code=code,
-        not_sent=known.kind == "not_sent",
+        not_sent=busy or known.kind == "not_sent",
         stops=known.sentence if known.stops_run else "",
         sentence=known.sentence,
     )
