@@ -22,7 +22,7 @@ from redcap_jobs.progress import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from redcap_jobs.messaging.log_rows import LogPlace
+    from redcap_jobs.messaging.log_placing import LogPlace
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.redcap.project import Project
     from redcap_jobs.state.journal_entry import Entry
@@ -129,7 +129,7 @@ class Executor:
         """Let the job turn journal rows into field changes, each at its row of the message log."""
         if not job.texts:
             return job.record(study, [outcome_of(entry) for entry in entries])
-        from redcap_jobs.messaging.log_rows import place_entries
+        from redcap_jobs.messaging.log_placing import place_entries
 
         rows = place_entries(
             entries, study, self.client, self.structure, self.roster, self.store, self.project

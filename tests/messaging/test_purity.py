@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
-from tests.jobs.test_purity import offences
+from tests.jobs.test_purity import SOURCES, offences
 
 import redcap_jobs.messaging
 
 MESSAGING = Path(redcap_jobs.messaging.__file__).parent
 PURE = (
     *("delivery", "hours", "keys", "phone", "reply_words", "segments", "statuses", "text"),
-    *("twilio_codes", "lists", "logged_texts", "text_names"),
+    *("twilio_codes", "lists", "logged_texts", "log_rows", "text_names"),
 )
 FOR_TYPES_ONLY = "TYPE_CHECKING"
 
@@ -35,6 +36,17 @@ def test_no_network_disk_clock_or_environment(name: str) -> None:
     source = run_time_source((MESSAGING / f"{name}.py").read_text(encoding="utf-8"))
     found = [each for each in offences(source) if each.partition("imports ")[2] not in QUOTING]
     assert found == []
+
+
+def test_jobs_build_on_nothing_else_of_messaging() -> None:
+    """A module that asks Twilio, REDCap or the state is not reached by way of a job's import."""
+    imported = {
+        found
+        for path in SOURCES
+        for found in re.findall(r"redcap_jobs\.messaging\.(\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert "keys" in imported
+    assert imported <= set(PURE)
 
 
 QUOTING = ("urllib.parse", "urllib.parse.quote", "urllib.parse.unquote")
