@@ -92,6 +92,7 @@ class TwilioClient:
         self._url = url
         self._keyed = keyed
         self._made: Client | None = None
+        self._numbers: frozenset[str] | None = None
 
     @property
     def sender_hash(self) -> str:
@@ -223,10 +224,25 @@ class TwilioClient:
         service = self._account.service
         return not service or str(row.messaging_service_sid) == service
 
-    def _replies(self, rows: list[Any]) -> Iterator[InboundText]:
-        for row in rows:
+    def _pool(self) -> frozenset[str]:
+        """Return the numbers of the Messaging Service, asked for once.
+
+        Twilio does not say whether a reply names the service it came to (API reference, Message
+        resource), so it is also known by the number it came to.
+        """
+        if self._numbers is None:
             service = self._account.service
-            own = not service or str(row.messaging_service_sid) == service
+            found = self._ask(
+                lambda client: client.messaging.v1.services(service).phone_numbers.list()
+            )
+            self._numbers = frozenset(str(each.phone_number) for each in found)
+        return self._numbers
+
+    def _replies(self, rows: list[Any]) -> Iterator[InboundText]:
+        service = self._account.service
+        pool = self._pool() if service else frozenset()
+        for row in rows:
+            own = not service or str(row.messaging_service_sid) == service or str(row.to) in pool
             if str(row.direction) == "inbound" and own:
                 at = utc(row.date_sent) or utc(row.date_created) or datetime.now(UTC)
                 yield InboundText(str(row.sid), at, str(row.from_ or ""), str(row.body or ""))
