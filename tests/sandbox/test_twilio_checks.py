@@ -52,10 +52,18 @@ def raw(sandbox: Sandbox) -> Raw:
         ({"ValidityPeriod": "36001"}, 90007),
         ({"ValidityPeriod": "-1"}, 90007),
         ({"ValidityPeriod": "1.5"}, 90007),
+        ({"ValidityPeriod": "9" * 5000}, 90007),
+        ({"ValidityPeriod": "\u0661\u0662"}, 90007),
         ({"From": "", "MessagingServiceSid": "MG" + "0" * 32}, 21701),
         ({"From": "", "MessagingServiceSid": "MG" + "e5" * 16}, 21704),
         ({"ScheduleType": "fixed", "SendAt": "2026-11-22T14:00:00Z"}, 35118),
         ({"From": "", "MessagingServiceSid": SERVICE, "ScheduleType": "fixed"}, 35111),
+        ({"From": SERVICE, "ScheduleType": "fixed", "SendAt": "tomorrow"}, 35114),
+        ({"From": SERVICE, "ScheduleType": "fixed", "SendAt": "2026-11-22T12:40:00Z"}, 35114),
+        ({"From": SERVICE, "ScheduleType": "fixed", "SendAt": "2026-12-29T12:30:00Z"}, 35114),
+        ({"From": SERVICE, "ScheduleType": "fixed", "SendAt": "0001-01-01T00:00:00+14:00"}, 35114),
+        ({"From": SERVICE, "ScheduleType": "soon", "SendAt": "2026-11-22T14:00:00Z"}, 35126),
+        ({"SendAt": "2026-11-22T14:00:00Z"}, 35126),
     ],
 )
 def test_a_form_that_makes_no_sense(raw: Raw, form: dict[str, str], code: int) -> None:
@@ -122,7 +130,7 @@ def test_phones_marked_to_be_refused(raw: Raw, fate: str, code: int) -> None:
     [("+15005550001", 21212), ("+15005550007", 21606), ("+15005550008", 21611)],
 )
 def test_magic_senders(raw: Raw, sender: str, code: int) -> None:
-    """Twilio's numbers for tests are refused as a sender; +15005550006 passes."""
+    """Twilio's numbers for tests are refused as a sender (21611 as 429); +15005550006 passes."""
     assert raw.code(From=sender) == code
     assert raw.send(From="+15005550006").status_code == 201
 
@@ -160,6 +168,8 @@ def test_an_exception_does_not_quote_the_phone(sandbox: Sandbox) -> None:
     [
         ({"PageSize": "1001"}, 20007),
         ({"PageSize": "many"}, 20001),
+        ({"PageSize": "9" * 5000}, 20001),
+        ({"Page": "9" * 5000}, 20001),
         ({"Page": "1"}, 20006),
         ({"Page": "1", "PageToken": "PASM0"}, 20006),
         ({"DateSent": "yesterday"}, 20001),

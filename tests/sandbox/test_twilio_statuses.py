@@ -67,9 +67,10 @@ def test_from_a_number(raw: Raw) -> None:
     ]
 
 
-def test_from_a_messaging_service(raw: Raw) -> None:
-    """accepted until a number is chosen; from, then on, is that number."""
-    sid = sid_of(raw, From="", MessagingServiceSid=SERVICE)
+@pytest.mark.parametrize("form", [{"From": "", "MessagingServiceSid": SERVICE}, {"From": SERVICE}])
+def test_from_a_messaging_service(raw: Raw, form: dict[str, str]) -> None:
+    """accepted until a number is chosen; from, then on, is that number. From may name it, too."""
+    sid = sid_of(raw, **form)
     assert states(raw, sid, 1, 1, 10) == ["accepted", "sending", "sent", "delivered"]
     row = raw.ask("GET", f"/Messages/{sid}.json").json()
     assert (row["from"], row["num_segments"]) == (SECOND, "1")
@@ -187,12 +188,13 @@ def test_an_unregistered_campaign(raw: Raw) -> None:
     ]
 
 
-def test_a_suspended_account(raw: Raw) -> None:
+@pytest.mark.parametrize("status", ["suspended", "closed"])
+def test_an_account_that_is_shut(raw: Raw, status: str) -> None:
     """401 with 20003 whatever is asked; what was queued fails with 30002, what was sent is not lost."""
     sent = sid_of(raw)
     raw.sandbox.twilio.advance(5)
     queued = [sid_of(raw) for _ in range(3)][-1]
-    raw.sandbox.twilio.set_status("suspended")
+    raw.sandbox.twilio.set_status(status)
     for method, path in (("POST", "/Messages.json"), ("GET", "/Messages.json"), ("GET", ".json")):
         refused = raw.ask(method, path)
         assert (refused.status_code, refused.json()["code"]) == (401, 20003)
@@ -202,12 +204,13 @@ def test_a_suspended_account(raw: Raw) -> None:
 
 
 def test_an_empty_balance(raw: Raw) -> None:
-    """Nothing can be sent (20005), but lists can be read; an unknown status is none."""
+    """Nothing can be sent (20005), but lists can be read, and the account says suspended."""
     sent = sid_of(raw)
     raw.sandbox.twilio.set_status("out-of-funds")
     refused = raw.send()
     assert (refused.status_code, refused.json()["code"]) == (401, 20005)
     assert [row["sid"] for row in raw.listed()] == [sent]
+    assert raw.ask("GET", ".json").json()["status"] == "suspended"
     with pytest.raises(UsageError, match="no status"):
         raw.sandbox.twilio.set_status("rich")
 
@@ -243,6 +246,8 @@ def test_stop_to_a_number_of_a_service(raw: Raw) -> None:
     sid = sid_of(raw, From="", MessagingServiceSid=SERVICE)
     raw.sandbox.twilio.advance(2)
     assert state(raw, sid) == ("failed", 21610)
+    (reply,) = raw.listed(To=SECOND)
+    assert (reply["direction"], reply["messaging_service_sid"]) == ("inbound", SERVICE)
 
 
 def test_replies_are_listed(raw: Raw) -> None:

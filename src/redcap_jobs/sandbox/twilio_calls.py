@@ -96,7 +96,7 @@ class TwilioCalls:
                     self._number, arrived, action, answer.status, answer.code, call.fault_name
                 )
             )
-        return written(answer, fault)
+        return written(answer, fault, arrived)
 
     def _worked(self, call: Call, work: Callable[[Call], Answer]) -> Answer:
         fault = call.fault
@@ -141,7 +141,7 @@ def befallen(fault: FaultRule) -> Answer:
     return refused(TwilioRefusal(CODES[fault.name]))
 
 
-def written(answer: Answer, fault: FaultRule | None) -> Response:
+def written(answer: Answer, fault: FaultRule | None, arrived: float) -> Response:
     """Return the response with Twilio's headers, or none at all."""
     if answer.status == 0:
         drop_connection()
@@ -151,6 +151,7 @@ def written(answer: Answer, fault: FaultRule | None) -> Response:
         body = body[: len(body) // 2]
     response = Response(body, answer.status, content_type="application/json;charset=utf-8")
     response.headers["Twilio-Concurrent-Requests"] = "1"
+    response.headers["Twilio-Request-Duration"] = f"{arrival() - arrived:.3f}"
     response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
     if answer.status == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'

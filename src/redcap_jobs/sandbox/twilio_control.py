@@ -69,7 +69,7 @@ def add_state_routes(control: Blueprint, api: Api) -> None:
 
     @control.post("/twilio/account")
     def stand() -> Response:
-        """Suspend the account, empty its balance, unregister its campaign, or the reverse."""
+        """Suspend or close the account, empty its balance, unregister its campaign, or the reverse."""
         board, given = calls_of(api).board, body_of("account")
         if "status" in given:
             board.set_status(given["status"])

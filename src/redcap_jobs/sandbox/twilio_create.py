@@ -19,6 +19,7 @@ import phonenumbers
 from redcap_jobs.sandbox.twilio_account import E164, MessagingService, TwilioAccount, new_sid
 from redcap_jobs.sandbox.twilio_errors import TwilioRefusal, masked
 from redcap_jobs.sandbox.twilio_fates import MAGIC_FROM, MAGIC_TO
+from redcap_jobs.sandbox.twilio_listing import FEW_DIGITS
 from redcap_jobs.sandbox.twilio_messages import Message, Step, way
 from redcap_jobs.sandbox.twilio_segments import segments_of
 from redcap_jobs.sandbox.twilio_switchboard import OUT_OF_FUNDS, Switchboard
@@ -88,6 +89,8 @@ def wanted_by(account: TwilioAccount, form: Mapping[str, str], now: float) -> Wa
     """
     to, body = form.get("To", "").strip(), form.get("Body", "")
     sender, service_sid = form.get("From", "").strip(), form.get("MessagingServiceSid", "")
+    if sender.startswith("MG") and not service_sid:  # as Twilio's error page 21603 allows
+        sender, service_sid = "", sender
     if not to:
         raise TwilioRefusal(21604)
     if not sender and not service_sid:
@@ -101,14 +104,14 @@ def wanted_by(account: TwilioAccount, form: Mapping[str, str], now: float) -> Wa
     if service is not None and not sender:
         sender = service.numbers[crc32(to.encode()) % len(service.numbers)]
     refuse_sender(account, sender)
-    return Wanted(to, body, sender, service, validity, scheduled(form, now))
+    return Wanted(to, body, sender, service, validity, scheduled(form, service, now))
 
 
 def validity_of(text: str) -> float:
     """Return the validity period in seconds; TwilioRefusal if it is out of range."""
     if not text:
         return LONGEST_VALIDITY
-    if not text.isdecimal() or not 1 <= int(text) <= LONGEST_VALIDITY:
+    if not FEW_DIGITS.fullmatch(text) or not 1 <= int(text) <= LONGEST_VALIDITY:
         raise TwilioRefusal(90007)
     return int(text)
 
@@ -134,18 +137,23 @@ def refuse_sender(account: TwilioAccount, sender: str) -> None:
         raise TwilioRefusal(code, **{"from": sender})
 
 
-def scheduled(form: Mapping[str, str], now: float) -> float | None:
+def scheduled(
+    form: Mapping[str, str], service: MessagingService | None, now: float
+) -> float | None:
     """Return when a message is to be sent, None for at once; TwilioRefusal if that makes no sense."""
-    if not form.get("ScheduleType"):
+    kind, at = form.get("ScheduleType", ""), form.get("SendAt", "")
+    if not kind and not at:
         return None
-    if not form.get("MessagingServiceSid"):
+    if kind != "fixed":
+        raise TwilioRefusal(35126)
+    if service is None:
         raise TwilioRefusal(35118)
-    if not form.get("SendAt"):
+    if not at:
         raise TwilioRefusal(35111)
     try:
-        instant = datetime.fromisoformat(form["SendAt"])
+        instant = datetime.fromisoformat(at)
     except ValueError:
-        raise TwilioRefusal(20001, parameter="SendAt") from None
+        raise TwilioRefusal(35114) from None
     seconds = instant.replace(tzinfo=instant.tzinfo or UTC).timestamp()
     if not SOONEST <= seconds - now <= LATEST:
         raise TwilioRefusal(35114)

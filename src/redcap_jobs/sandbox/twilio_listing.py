@@ -7,6 +7,7 @@ which (``PB``) a page begins, so that messages that come in between shift nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,8 @@ from redcap_jobs.sandbox.twilio_messages import VERSION, Message, as_json
 from redcap_jobs.sandbox.twilio_switchboard import Switchboard
 
 PAGE_SIZE, LARGEST_PAGE = 50, 1000
+FEW_DIGITS = re.compile("[0-9]{1,9}")
+"""A whole number in digits that everybody reads, too short to be a burden."""
 SECONDS_OF_DAY = 86_400
 FIRST_DAY = date(1970, 1, 1)
 DATE_FILTERS: Mapping[str, Callable[[int, int], bool]] = {
@@ -62,7 +65,7 @@ def page_of(query: Mapping[str, str]) -> Page:
 def whole(query: Mapping[str, str], name: str, default: int) -> int:
     """Return a whole number of a query; TwilioRefusal if it is none."""
     text = query.get(name) or str(default)
-    if not text.isdecimal():
+    if not FEW_DIGITS.fullmatch(text):
         raise TwilioRefusal(20001, parameter=name)
     return int(text)
 

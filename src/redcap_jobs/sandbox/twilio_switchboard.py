@@ -22,8 +22,9 @@ from redcap_jobs.sandbox.twilio_keywords import REPLIES, meaning
 from redcap_jobs.sandbox.twilio_messages import Message, Step
 from redcap_jobs.sandbox.twilio_segments import segments_of
 
-ACTIVE, SUSPENDED, OUT_OF_FUNDS = "active", "suspended", "out-of-funds"
-STATUSES = (ACTIVE, SUSPENDED, OUT_OF_FUNDS)
+ACTIVE, SUSPENDED, CLOSED, OUT_OF_FUNDS = "active", "suspended", "closed", "out-of-funds"
+STATUSES = (ACTIVE, SUSPENDED, CLOSED, OUT_OF_FUNDS)
+SHUT = (SUSPENDED, CLOSED)
 
 
 @dataclass(frozen=True)
@@ -225,14 +226,14 @@ class Switchboard:
         self, sender: str, to: str, body: str, steps: tuple[Step, ...], direction: str
     ) -> Message:
         number, segments = self.next_number(), segments_of(body)
-        message = Message(
-            number, new_sid("SM"), sender, to, body, segments, steps, direction=direction
-        )
+        service = self.account.service_of(to if direction == "inbound" else sender)
+        sid = None if service is None else service.sid
+        message = Message(number, new_sid("SM"), sender, to, body, segments, steps, sid, direction)
         self.add(message)
         return message
 
     def set_status(self, status: str) -> None:
-        """Suspend the account, empty its balance, or make it active again.
+        """Suspend or close the account, empty its balance, or make it active again.
 
         What is still queued when an account is suspended fails (Twilio's error page 30002).
 
@@ -247,8 +248,13 @@ class Switchboard:
             now = self.now()
             for message in self._messages.values():
                 unsent = message.sent_at(message.place(now)) is None
-                if status == SUSPENDED and unsent and not message.is_final(now):
+                if status in SHUT and unsent and not message.is_final(now):
                     message.ends(now, "failed", 30002)
+
+    @property
+    def shown_status(self) -> str:
+        """Return the Account resource's status, which knows active, suspended and closed only."""
+        return SUSPENDED if self.status == OUT_OF_FUNDS else self.status
 
     def counts(self) -> Mapping[str, object]:
         """Return how many messages there are, and how the account stands."""
@@ -282,6 +288,6 @@ def arrival() -> float:
 
 
 def refuse_unusable(switchboard: Switchboard) -> None:
-    """Refuse whatever is asked of a suspended account (Twilio's error page 20003)."""
-    if switchboard.status == SUSPENDED:
+    """Refuse whatever is asked of a suspended or closed account (Twilio's error page 20003)."""
+    if switchboard.status in SHUT:
         raise TwilioRefusal(20003)

@@ -39,7 +39,9 @@ def add_account_routes(pages: Blueprint, calls: TwilioCalls) -> None:
 
     @pages.get(f"{ACCOUNT}.json")
     def fetch_account(account_sid: str) -> Response:  # noqa: ARG001 - compared before
-        return calls.answer("account", lambda _: Answer(account_json(board.account, board.status)))
+        return calls.answer(
+            "account", lambda _: Answer(account_json(board.account, board.shown_status))
+        )
 
     @pages.get(f"{ACCOUNT}/IncomingPhoneNumbers.json")
     def list_numbers(account_sid: str) -> Response:  # noqa: ARG001
