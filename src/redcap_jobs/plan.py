@@ -37,6 +37,8 @@ MESSAGE_COLUMNS = [
 ]
 """A messages frame: one row per attempt the journal knows, all ``str``; ``not_sent`` is 'true' or
 'false', ``at`` the UTC instant of the post (else of the claim) in ISO 8601."""
+NOTHING_HAPPENED = frozenset({"claimed", "released", "withheld"})
+"""States of attempts that never began to go out; they stand in no message log either."""
 
 STOP_COLUMNS = ["scope", "subject", "state", "source", "reason", "at", "until"]
 """A stops frame, all ``str``: ``scope`` is phone (``subject``: its keyed hash), record or study;

@@ -33,13 +33,13 @@ def survey_ids_are_known(plan: Plan, context: GuardContext) -> Plan:
     """
     from redcap_jobs.jobs.survey_history import key_of
     from redcap_jobs.jobs.survey_reads import logged_rows
-    from redcap_jobs.study.survey_ids import NOTHING_HAPPENED, check_ids
+    from redcap_jobs.study.survey_ids import check_ids, ids_that_went_out
 
     inputs = context.inputs
     known = inputs.tables.get(ReadMessages())
     if known is None or (plan.decisions.empty and not plan.actions):
         return plan
-    texted = set(known.loc[~known["state"].isin(NOTHING_HAPPENED), "message"])
+    texted = ids_that_went_out(known)
     keys = [key_of(text, inputs.project) for text in logged_rows(context.study, inputs)["key"]]
     lost = check_ids(context.study, texted | {key.message for key in keys if key is not None})
     if lost:

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from redcap_jobs.messaging.text_names import RESENT, occurrence_words
+from redcap_jobs.plan import NOTHING_HAPPENED
 from redcap_jobs.study.texts_config import Survey
 
 Decision: TypeAlias = Literal[
@@ -55,9 +56,7 @@ class Attempt:
     @property
     def is_free(self) -> bool:
         """Tell whether nothing went out, so that this occurrence may still be sent."""
-        return self.state in {"claimed", "released", "withheld"} or (
-            self.state == "rejected" and self.not_sent
-        )
+        return self.state in NOTHING_HAPPENED or (self.state == "rejected" and self.not_sent)
 
     @property
     def arrived(self) -> bool:

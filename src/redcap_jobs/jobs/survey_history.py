@@ -17,9 +17,7 @@ import pandas as pd
 from redcap_jobs.jobs.survey_due import LOGGED, Attempt
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.messaging.text_names import same_project
-
-NEVER_WRITTEN = frozenset({"claimed", "released", "withheld"})
-"""States of the journal that are never written into REDCap's log."""
+from redcap_jobs.plan import NOTHING_HAPPENED
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def sent_elsewhere(known: Sent, sid: str, references: Collection[str]) -> bool:
     So it is where the state was restored from a backup: the log has a SID that the journal lacks,
     or a row although nothing of this key was ever written back.
     """
-    untouched = known.state in NEVER_WRITTEN
+    untouched = known.state in NOTHING_HAPPENED
     if not untouched and not (known.state == "rejected" and known.not_sent):
         return False
     return sid not in references if sid else untouched and known.attempt == 1

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, is_open
 from redcap_jobs.messaging.text_names import names_of, occurrence_words
 from redcap_jobs.messaging.twilio_codes import reaction
-from redcap_jobs.plan import Table
+from redcap_jobs.plan import NOTHING_HAPPENED, Table
 
 if TYPE_CHECKING:
     from redcap_jobs.state.inbound import Reply
@@ -193,7 +193,7 @@ def summary(entries: Sequence[Entry]) -> str:
 
 def word_of(entry: Entry) -> str:
     """Say in one word how a text stands; '' for one that nothing was done about yet."""
-    if entry.state in ("claimed", "released", "withheld"):
+    if entry.state in NOTHING_HAPPENED:
         return ""
     if entry.state == "posting":
         return "being sent"

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from redcap_jobs.plan import NOTHING_HAPPENED
 from redcap_jobs.study.check import CheckFinding, findings
 from redcap_jobs.study.flaws import Flaw
 
 if TYPE_CHECKING:
-    from redcap_jobs.study.config import Study
+    import pandas as pd
 
-NOTHING_HAPPENED = ("claimed", "released", "withheld")
-"""States of texts that never began to go out."""
+    from redcap_jobs.study.config import Study
 
 
 def vanished_ids(study: Study, texted: Iterable[str]) -> list[str]:
@@ -54,5 +54,9 @@ def texted_ids(study: Study, token: str, url: str) -> set[str]:
     identity = study.redcap.projects[token]
     with Store.open(url) as store:
         project = ProjectKey(study.redcap.url, identity.project_id, identity.mode)
-        messages = message_history(store, project)
+        return ids_that_went_out(message_history(store, project))
+
+
+def ids_that_went_out(messages: pd.DataFrame) -> set[str]:
+    """Return the ids in a messages frame under which something went out, or may have."""
     return set(messages.loc[~messages["state"].isin(NOTHING_HAPPENED), "message"])
