@@ -78,6 +78,10 @@ ACCOUNT = _fix(
     "The Twilio account cannot send: suspended, closed, out of funds, or not allowed to. Whoever "
     "looks after the account finds the reason in Twilio's console."
 )
+TRIAL = _fix(
+    "The account is a trial account, or Twilio has not approved its compliance profile: it sends "
+    "short texts to verified numbers only. A study can use it once that is settled at Twilio."
+)
 DAILY_LIMIT = _fix(
     "The account has sent as many texts as Twilio allows it in a day. Wait a day, or ask Twilio "
     "for a higher limit."
@@ -150,7 +154,7 @@ GROUPS: tuple[tuple[Reaction, str], ...] = (
         SERVICE,
         (
             "21603 21664 21665 21666 21667 21701 21702 21703 21704 21705 21708 21709 21710 21711 21712 "
-            "21713 21714 21715 21733 30021 30124 30127"
+            "21713 21714 21715 21733 30124 30127 30404"
         ),
     ),
     (
@@ -171,13 +175,7 @@ GROUPS: tuple[tuple[Reaction, str], ...] = (
             "21621 21622 30002 30010 30037 30112 30700"
         ),
     ),
-    (
-        _fix(
-            "The account is a trial account, which texts verified numbers only and short texts "
-            "only. It must be upgraded at Twilio before a study can use it."
-        ),
-        "21219 21404 21607 21608 30044",
-    ),
+    (TRIAL, "21219 21404 21607 21608 30044"),
     (
         _fix(
             "Twilio blocks texts to this range of numbers as suspected fraud. Whoever looks after "
@@ -197,7 +195,7 @@ GROUPS: tuple[tuple[Reaction, str], ...] = (
         REQUEST,
         (
             "20001 20004 20422 20423 21201 21604 21605 21609 21619 21624 21626 21627 21652 21653 21654 "
-            "21655 21656 21658 21902 30012 30013 30028 30029 30030 30031 30045 30400 90007"
+            "21655 21656 21658 21902 30012 30013 30028 30029 30030 30031 30045 30400 90007 90014"
         ),
     ),
     (
@@ -270,13 +268,13 @@ GROUPS: tuple[tuple[Reaction, str], ...] = (
         "30004",
     ),
     (UNCLEAR, "30008 30046 30410 30453 30485 30500"),
-    (SERVER, "20500 20503 20504 30020"),
+    (SERVER, "20500 20503 20504 30020 30021"),
     (QUIET_HOURS, "30610 30615 30620"),
     (
         NOT_OURS,
         (
             "11200 20009 20020 20409 20410 20412 20413 30009 30025 30026 30039 30104 30105 30113 30114 "
-            "30115 30404 30409 30646 30647 30648 30649 30709 63018"
+            "30115 30409 30646 30647 30648 30649 30709 63018"
         ),
     ),
 )
@@ -289,9 +287,10 @@ RANGES: tuple[tuple[int, int, Reaction], ...] = (
     (30437, 30531, VERIFICATION),
     (30550, 30599, VERIFICATION),
     (30701, 30999, VERIFICATION),
+    (572000, 572999, TRIAL),
 )
 """First and last code of what Twilio numbers together, for those without an answer of their own:
-link shortening, refused verification of toll-free numbers, brands and campaigns."""
+link shortening, refused verification of toll-free numbers, brands and campaigns, trial accounts."""
 
 NEVER_AGAIN = ("30003", "30008", "30410", "30500")
 """Twilio's pages suggest trying again for some of these, but none says that nothing arrived."""
