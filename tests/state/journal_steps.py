@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from sqlalchemy import select
 from tests.state.children import Child
 
 from redcap_jobs.state.journal import Journal
-from redcap_jobs.state.journal_entry import Claimed, Intent
+from redcap_jobs.state.journal_entry import Claimed, Entry, Intent, entry_of
 from redcap_jobs.state.process import Holder
+from redcap_jobs.state.schema import journal as journal_table
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 
@@ -26,6 +28,14 @@ def taken(journal: Journal, intent: Intent) -> Claimed:
     claim = journal.claim(intent)
     assert isinstance(claim, Claimed)
     return claim
+
+
+def attempts_of(store: Store, key: str) -> list[Entry]:
+    """Return every attempt of a key, first to last."""
+    query = select(journal_table).where(journal_table.c.key == key)
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(journal_table.c.attempt)).mappings()
+        return [entry_of(row) for row in rows]
 
 
 def posted(journal: Journal, intent: Intent) -> Claimed:

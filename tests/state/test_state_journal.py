@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from tests.state.conftest import StillClock
-from tests.state.journal_steps import SID, a_text, another, killed_at, posted, taken
+from tests.state.journal_steps import SID, a_text, another, attempts_of, killed_at, posted, taken
 
 from redcap_jobs.errors import StateError
 from redcap_jobs.state.journal import Journal
@@ -23,12 +23,10 @@ from redcap_jobs.state.journal_entry import (
     IllegalTransition,
 )
 from redcap_jobs.state.journal_evidence import (
-    attempts_of,
     found,
     not_sent_after_all,
     set_status,
     settle,
-    unknown_entries,
 )
 from redcap_jobs.state.process import this_process
 from redcap_jobs.state.runs import RunEnd, RunStart, finish_run, start_run
@@ -132,7 +130,7 @@ def test_a_post_of_a_killed_process_is_unknown(
     if by == "recover":
         assert [entry.key for entry in journal.recover()] == ["k1"]
     assert journal.claim(a_text(project)) == AlreadyDone("k1", 1, "unknown")
-    assert [entry.key for entry in unknown_entries(store, "text")] == ["k1"]
+    assert [entry.state for entry in attempts_of(store, "k1")] == ["unknown"]
     assert journal.recover() == []
 
 

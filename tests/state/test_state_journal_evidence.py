@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.state.children import Child
-from tests.state.journal_steps import SID, a_text, killed_at, posted, taken
+from tests.state.journal_steps import SID, a_text, attempts_of, killed_at, posted, taken
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.state.journal import Journal
@@ -24,7 +24,6 @@ from redcap_jobs.state.journal_evidence import (
     not_written_back,
     set_status,
     settle,
-    unknown_entries,
 )
 from redcap_jobs.state.process import this_process
 from redcap_jobs.state.scope import ProjectKey
@@ -37,7 +36,7 @@ def test_an_unknown_text_that_was_found_is_sent(
     """The lookup at Twilio ends the uncertainty."""
     journal.unknown(posted(journal, a_text(project)), "read time-out")
     assert found(store, "k1", 1, SID, "delivered").state == "sent"
-    assert unknown_entries(store) == []
+    assert [entry.state for entry in attempts_of(store, "k1")] == ["sent"]
 
 
 def test_a_person_settles_what_nobody_knows(
@@ -98,7 +97,7 @@ def test_write_back_is_due_until_redcap_holds_the_newest_version(
     assert not_written_back(store, project) == []
     journal.begin_posting(claim)
     journal.sent(claim, SID, "queued")
-    seen = not_written_back(store, project, "send-surveys")
+    seen = not_written_back(store, project)
     set_status(store, "k1", 1, "delivered")
     mark_written_back(store, seen)
     (entry,) = not_written_back(store, project)

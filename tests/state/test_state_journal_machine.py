@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import delete
+from tests.state.journal_steps import attempts_of
 
 from redcap_jobs.state import schema
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import Claimed, IllegalTransition, Intent
-from redcap_jobs.state.journal_evidence import attempts_of, found, not_sent_after_all, settle
+from redcap_jobs.state.journal_evidence import found, not_sent_after_all, settle
 from redcap_jobs.state.process import Holder
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store

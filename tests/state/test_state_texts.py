@@ -14,13 +14,13 @@ from redcap_jobs.state.inbound import (
     last_read,
     note_replies,
     replies_to_read,
-    settle_reply,
 )
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import Claimed, Entry, Intent
 from redcap_jobs.state.journal_evidence import not_written_back
 from redcap_jobs.state.log_places import places_for
 from redcap_jobs.state.messages import is_unsettled, message_history, to_look_up
+from redcap_jobs.state.reply_reading import read_reply
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.stops import Stop, hindrance, say, stops_of
 from redcap_jobs.state.store import Store
@@ -111,11 +111,11 @@ def test_a_reply_is_new_once_and_an_unclear_one_waits_for_a_person(
     (waiting,) = replies_to_read(store, STUDY)
     assert (waiting.sid, waiting.records) == ("SM1", ("1001",))
     note_replies(store, "another study", "sender", replies)
-    settle_reply(store, STUDY, "SM1", "coordinator")
+    assert read_reply(store, STUDY, "SM1", "keep", "coordinator") == "unchanged"
     assert replies_to_read(store, STUDY) == []
     assert len(replies_to_read(store, "another study")) == 1
     with pytest.raises(UsageError, match="SM1"):
-        settle_reply(store, STUDY, "SM1", "coordinator")
+        read_reply(store, STUDY, "SM1", "keep", "coordinator")
 
 
 def test_when_replies_were_last_read_is_known_per_sender(store: Store, clock: StillClock) -> None:

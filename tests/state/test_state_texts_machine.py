@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import delete, select
 from tests.state.conftest import StillClock
+from tests.state.journal_steps import attempts_of
 
 from redcap_jobs.messaging.delivery import TwilioMessage
 from redcap_jobs.messaging.statuses import rank
@@ -31,7 +32,6 @@ from redcap_jobs.state import schema
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import Claimed, Entry, IllegalTransition, Intent, entry_of
 from redcap_jobs.state.journal_evidence import (
-    attempts_of,
     mark_written_back,
     not_written_back,
     set_status,

@@ -16,7 +16,7 @@ import pandas as pd
 
 from redcap_jobs.jobs.participants import People
 from redcap_jobs.messaging.phone import phones
-from redcap_jobs.plan import Inputs, Problem, ReadStops
+from redcap_jobs.plan import Inputs, ReadStops
 from redcap_jobs.redcap.logic import Reference
 from redcap_jobs.redcap.records import ParticipantView
 from redcap_jobs.redcap.typed import parse_dates
@@ -179,8 +179,3 @@ def stops_by_subject(stops: pd.DataFrame) -> dict[tuple[str, str], str]:
         for row in stops.to_dict("records")
         if row["state"] in STOPPED
     }
-
-
-def as_problem(recipient: Recipient) -> Problem:
-    """Give the Problem of a recipient whose data are wrong."""
-    return Problem(recipient.record, *recipient.problem)

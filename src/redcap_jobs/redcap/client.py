@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
     from redcap_jobs.redcap.budget import RequestBudget
 
 T = TypeVar("T")
-Json = Mapping[str, Any]
 
 
 class RedcapClient:
     """A client for one project; a context manager that closes its connection.
 
     ``label`` is the name of the token's variable: messages use it for the project. ``budget``
-    is asked before every request, ``clock`` waits between repetitions. Times are seconds. Every method may raise
-    :class:`~redcap_jobs.redcap.errors.RedcapError`, whose messages hold neither token nor data.
+    is asked before every request, ``clock`` waits between repetitions. Times are seconds. Every
+    method may raise :class:`~redcap_jobs.redcap.errors.RedcapError`, whose messages hold neither
+    token nor data.
     """
 
     def __init__(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 
-from redcap_jobs.errors import UsageError
 from redcap_jobs.state.schema import inbound, inbound_reads
 
 if TYPE_CHECKING:
@@ -105,18 +104,3 @@ def replies_to_read(store: Store, study: str) -> list[Reply]:
             )
             for row in connection.execute(query).mappings()
         ]
-
-
-def settle_reply(store: Store, study: str, sid: str, by: str) -> Reply:
-    """Note that a person has read a reply. Raises UsageError for one that does not wait."""
-    waiting = {reply.sid: reply for reply in replies_to_read(store, study)}
-    if sid not in waiting:
-        raise UsageError(f"{sid} is no reply that waits to be read; see redcap-jobs messages")
-    now = store.clock.now()
-    with store.write() as connection:
-        connection.execute(
-            update(inbound)
-            .where(inbound.c.study == study, inbound.c.sid == sid)
-            .values(settled_by=by, settled_at=now)
-        )
-    return waiting[sid]

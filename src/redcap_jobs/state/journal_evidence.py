@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from redcap_jobs.errors import UsageError
 from redcap_jobs.messaging.statuses import advance, rank
 from redcap_jobs.state.journal import Journal, last_attempt, move, one_attempt
-from redcap_jobs.state.journal_entry import WRITTEN_BACK, Entry, IllegalTransition, Kind, entry_of
+from redcap_jobs.state.journal_entry import WRITTEN_BACK, Entry, IllegalTransition, entry_of
 from redcap_jobs.state.schema import journal
 from redcap_jobs.state.scope import ProjectKey
 
@@ -92,13 +92,6 @@ def settle(
         return move(connection, entry, ("unknown", "rejected"), "rejected", **cleared)
 
 
-def attempts_of(store: Store, key: str) -> list[Entry]:
-    """Return every attempt of a key, first to last."""
-    query = select(journal).where(journal.c.key == key).order_by(journal.c.attempt)
-    with store.read() as connection:
-        return [entry_of(row) for row in connection.execute(query).mappings()]
-
-
 def entries_of_record(store: Store, project: ProjectKey, record: str) -> list[Entry]:
     """Return everything the journal holds about one record, oldest first."""
     query = (
@@ -110,16 +103,7 @@ def entries_of_record(store: Store, project: ProjectKey, record: str) -> list[En
         return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
-def unknown_entries(store: Store, kind: Kind | None = None) -> list[Entry]:
-    """Return what nobody knows about, oldest first: it stands first in every report."""
-    query = select(journal).where(journal.c.state == "unknown").order_by(journal.c.posting_at)
-    if kind is not None:
-        query = query.where(journal.c.kind == kind)
-    with store.read() as connection:
-        return [entry_of(row) for row in connection.execute(query).mappings()]
-
-
-def not_written_back(store: Store, project: ProjectKey, job: str | None = None) -> list[Entry]:
+def not_written_back(store: Store, project: ProjectKey) -> list[Entry]:
     """Return the outcomes on a project that REDCap does not hold in their newest version."""
     query = (
         select(journal)
@@ -127,8 +111,6 @@ def not_written_back(store: Store, project: ProjectKey, job: str | None = None) 
         .where(journal.c.written_back_version < journal.c.version)
         .order_by(journal.c.claimed_at, journal.c.key, journal.c.attempt)
     )
-    if job is not None:
-        query = query.where(journal.c.job == job)
     with store.read() as connection:
         return [entry_of(row) for row in connection.execute(query).mappings()]
 

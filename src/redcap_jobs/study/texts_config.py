@@ -203,11 +203,6 @@ class Survey(Part):
         return self
 
     @property
-    def occurrences(self) -> int:
-        """How many texts there are at most: the invitation and its reminders."""
-        return 1 + (self.remind.count if self.remind else 0)
-
-    @property
     def ids(self) -> tuple[str, ...]:
         """The id, and those it had before."""
         return (self.id, *self.formerly)
