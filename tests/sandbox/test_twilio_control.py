@@ -235,7 +235,7 @@ def test_a_folder_keeps_the_credentials(tmp_path: Path) -> None:
 
 
 def test_a_page_of_many_comes_at_once(sandbox: Sandbox) -> None:
-    """1,000 of 20,000 messages, filtered by sender and day, in well under a second."""
+    """1,000 of 20,000 messages, filtered by sender and day, in a fifth of a second (best of three)."""
     board = sandbox.twilio
     for number in range(20_000):
         form = {"To": f"+1617555{100 + number % 100:04d}", "From": NUMBER, "Body": "Hello"}
@@ -245,8 +245,10 @@ def test_a_page_of_many_comes_at_once(sandbox: Sandbox) -> None:
     board.advance(3600)
     raw = Raw(sandbox)
     query = {"From": NUMBER, "DateSent>": "2026-11-22", "PageSize": "1000"}
-    begun = time.perf_counter()
-    rows = raw.listed(**query)
-    took = time.perf_counter() - begun
-    assert len(rows) == 1000
-    assert took < 1.0
+    took = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        rows = raw.listed(**query)
+        took.append(time.perf_counter() - begun)
+        assert len(rows) == 1000
+    assert min(took) < 0.2

@@ -2,12 +2,13 @@
 
 Filters by date are by the day on which a message was sent, in GMT; what was not sent yet has no
 such day and is not found by them. A page token names the message after which (``PA``) or before
-which (``PB``) a page begins, so that messages that come in between shift nothing.
+which (``PB``) a page begins, so that messages that come or are deleted in between shift nothing.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -76,7 +77,7 @@ def listed(board: Switchboard, page: Page, fault: FaultRule | None) -> dict[str,
         now = board.now()
         youngest = now - fault.seconds if fault and fault.name == "twilio-list-lag" else now
         rows = found(board.messages(), page.filters, now, youngest)
-        begin, end = span(rows, page)
+        begin, end = span(rows, page, place_of(board, page.token[2:], now))
         shown = rows[begin:end]
         back = fault if fault and fault.name == "twilio-out-of-order" else None
         random = Random(back.chance if back else 0)  # noqa: S311 - bad luck, no secret
@@ -120,16 +121,28 @@ def found(
         place = message.place(now)
         if sender is not None and message.shown_sender(place) != sender:
             continue
-        sent = message.sent_at(place)
         if days:
+            sent = message.sent_at(place)
             if sent is None:
                 continue
             day = int(sent // SECONDS_OF_DAY)
             if not all(passes(day, asked) for passes, asked in days):
                 continue
-        rows.append((message.created if sent is None else sent, message.number, message, place))
+        rows.append((*order(message, place), message, place))
     rows.sort(key=lambda row: row[:2], reverse=True)
     return rows
+
+
+def order(message: Message, place: int) -> tuple[float, int]:
+    """Return what lists are sorted by, backwards: when it was sent (or else created), its number."""
+    sent = message.sent_at(place)
+    return message.created if sent is None else sent, message.number
+
+
+def place_of(board: Switchboard, sid: str, now: float) -> tuple[float, int] | None:
+    """Return where in the order a message stands, or stood before it was deleted."""
+    message = board.message(sid) or board.deleted(sid)
+    return None if message is None else order(message, message.place(now))
 
 
 def day_of(name: str, text: str) -> int:
@@ -145,22 +158,28 @@ def day_of(name: str, text: str) -> int:
         raise TwilioRefusal(20001, parameter=name) from None
 
 
-def span(rows: Sequence[Row], page: Page) -> tuple[int, int]:
-    """Return between which places a page's rows lie.
+def span(rows: Sequence[Row], page: Page, named: tuple[float, int] | None) -> tuple[int, int]:
+    """Return between which places a page's rows lie; ``named`` is where the token's message stands.
 
     Raises:
-        TwilioRefusal: The token names no message of these.
+        TwilioRefusal: The token names no message.
 
     """
     if not page.token:
         return 0, page.size
-    side, sid = page.token[:2], page.token[2:]
-    place = next((place for place, row in enumerate(rows) if row[2].sid == sid), None)
-    if place is None or side not in ("PA", "PB"):
+    side = page.token[:2]
+    if named is None or side not in ("PA", "PB"):
         raise TwilioRefusal(20006)
     if side == "PA":
-        return place + 1, place + 1 + page.size
-    return max(place - page.size, 0), place
+        begin = bisect_right(rows, (-named[0], -named[1]), key=backwards)
+        return begin, begin + page.size
+    end = bisect_left(rows, (-named[0], -named[1]), key=backwards)
+    return max(end - page.size, 0), end
+
+
+def backwards(row: Row) -> tuple[float, int]:
+    """Return what grows from one row of a list to the next."""
+    return -row[0], -row[1]
 
 
 def address(base: str, page: Page, number: int, token: str) -> str:

@@ -53,6 +53,8 @@ class Message:
 
     def place(self, now: float) -> int:
         """Return which of its steps it has reached."""
+        if self.steps[-1].at <= now:
+            return len(self.steps) - 1
         place = 0
         for number, step in enumerate(self.steps):
             if step.at > now:

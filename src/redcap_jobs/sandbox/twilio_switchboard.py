@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
 
@@ -80,6 +80,7 @@ class Switchboard:
         self._clock = clock or (lambda: datetime.now(UTC))
         self._advanced = 0.0
         self._messages: dict[str, Message] = {}
+        self._deleted: dict[str, Message] = {}
         self._accepted: list[Accepted] = []
         self._number = 0
         self._free_at: dict[str, float] = {}
@@ -151,9 +152,16 @@ class Switchboard:
             return self._messages.get(sid)
 
     def delete(self, sid: str) -> None:
-        """Forget a message."""
+        """Forget a message, but not where in lists it stood: a page may begin there."""
         with self.lock:
-            self._messages.pop(sid, None)
+            gone = self._messages.pop(sid, None)
+            if gone is not None:
+                self._deleted[sid] = replace(gone, sender="", to="", body="")
+
+    def deleted(self, sid: str) -> Message | None:
+        """Return what is left of a message that was deleted, None if there was none."""
+        with self.lock:
+            return self._deleted.get(sid)
 
     def free_at(self, sender: str) -> float:
         """Return when a number has sent all that is queued, at the earliest now."""
