@@ -79,12 +79,14 @@ def test_what_may_have_arrived_is_never_tried_again(code: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
-        ("opted_out", "21610 30630"),
+        ("opted_out", "21610 30630 30640"),
         ("invalid_number", "21211 21265 21268 21612 21614 21635 30005 30006"),
         ("fix_account", "20003 20005 21212 21606 21608 21659 21660 21703 30002 30032 30034 63038"),
+        ("fix_account", "14107 20404 21201 21604 21704 21712 30024 30033 30035 30450 90007"),
         ("fix_account", "572002 572005"),
         ("content", "21617 30007"),
         ("ask", "20500 21408 21730 30003 30004 30008 30017 30020 30021 30022 30023 30410 30500"),
+        ("ask", "20009 20503 30009 30027 30039 30610 63018"),
     ],
 )
 def test_the_kinds_that_jobs_act_on(kind: str, codes: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twilio_texts import (
     ACCOUNT_SID,
     NUMBER,
@@ -20,6 +22,7 @@ from twilio_texts import (
 )
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.messaging.segments import segments
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.twilio_account import ApiKey, MessagingService, TwilioAccount
 from redcap_jobs.sandbox.twilio_errors import REFUSALS, TwilioRefusal
@@ -207,6 +210,15 @@ def test_segments(raw: Raw, body: str, count: int) -> None:
     """160/153 of the GSM alphabet (extension characters count twice), else 70/67 UTF-16 units."""
     assert segments_of(body) == count
     assert raw.send(body=body).json()["num_segments"] == str(count)
+
+
+@given(st.text(st.one_of(st.sampled_from("ab{€^\n\f"), st.sampled_from("áç💩`"), st.characters())))
+@example("{" * 153 + "x")
+@example("x" * 152 + "{" + "x" * 152 + "{")
+@example("é" * 66 + "💩" * 40)
+def test_two_counts_of_segments_agree(body: str) -> None:
+    """What the program spaces its texts by is what this Twilio, which counts apart, sends them by."""
+    assert segments(body).count == segments_of(body)
 
 
 @pytest.mark.parametrize(

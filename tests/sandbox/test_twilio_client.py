@@ -130,6 +130,9 @@ def test_redacting_canceling_deleting(sandbox: Sandbox) -> None:
     assert both.value.code == 30400
     assert made.update(body="").body == ""
     sandbox.twilio.advance(60)
+    with pytest.raises(TwilioRestException) as over:
+        made.update(status="canceled")
+    assert over.value.code == 30409
     assert made.delete() is True
     with pytest.raises(TwilioRestException) as gone:
         made.fetch()

@@ -53,7 +53,7 @@ def test_nothing_makes_a_post_safe_to_repeat(raw: Raw, header: str) -> None:
 def test_what_is_not_known_has_no_effect(raw: Raw) -> None:
     """Unknown parameters, a callback, header of the caller: accepted, and nobody is called."""
     more = {"StatusCallback": "http://127.0.0.1:1/status", "Colour": "red", "SmartEncoded": "true"}
-    made = raw.send(**more)
+    made = raw.send(**more, ContentRetention="retain", RiskCheck="disable")
     assert (made.status_code, made.json()["status"]) == (201, "queued")
     assert "status_callback" not in made.json()
     assert len(raw.listed(Status="failed", Colour="red")) == 1
