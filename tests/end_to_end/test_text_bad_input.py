@@ -51,6 +51,24 @@ def test_an_account_that_cannot_send_ends_the_run_and_loses_nobody(
     assert len(due) == len(study.accepted) >= 5
 
 
+def test_a_daily_limit_ends_the_run_and_the_rest_goes_out_the_next_day(study: Texting) -> None:
+    """Twilio's 63038 comes as 429: one try, no run through everybody, and nobody is lost."""
+    twilio = study.home.sandbox.twilio
+    phones = [f"+1617555{110 + number:04d}" for number in range(6)]
+    for phone in phones:
+        twilio.set_fate(phone, "over-daily-limit")
+    run = study.run()
+    tried = [each for each in study.home.sandbox.twilio_requests if each.action == "create"]
+    assert [each.code for each in tried] == [63038]
+    assert run.exit_code != ExitCode.DONE
+    assert "in a day" in run.message + " ".join(run.problems)
+    study.clock.pass_by(timedelta(days=1))
+    for phone in phones:
+        twilio.set_fate(phone, "delivered")
+    study.run()
+    assert sorted(text.to for text in study.accepted) == phones
+
+
 def test_a_wrong_auth_token_is_told_before_anything_is_sent(study: Texting) -> None:
     """Exit 3, and the message names the variables, not what they hold."""
     study.home.write(**{**study.home.sandbox.variables, "TWILIO_AUTH_TOKEN": "f" * 32})

@@ -109,6 +109,8 @@ def test_a_recipient_that_cannot_be_texted(raw: Raw, to: str, code: int) -> None
         ("unroutable", 21612),
         ("no-geo-permission", 21408),
         ("opted-out", 21610),
+        ("unverified", 21608),
+        ("over-daily-limit", 63038),
     ],
 )
 def test_phones_marked_to_be_refused(raw: Raw, fate: str, code: int) -> None:

@@ -80,7 +80,7 @@ class Raw:
         """Post a message that must be refused, and return the code."""
         response = self.send(**form)
         code = int(response.json()["code"])
-        assert response.status_code == (429 if code == 21611 else 400), response.text
+        assert response.status_code == (429 if code in (21611, 63038) else 400), response.text
         return code
 
 

@@ -1,10 +1,11 @@
 """What Twilio refuses, and in which words: ``{code, message, more_info, status}``.
 
 Codes and titles are those of Twilio's error dictionary. Most sentences are quoted in public code
-and issues as they came from Twilio; those of 20005, 20006, 20007, 20009, 21701, 21704, 30400, 351xx
-and 90007 are the dictionary's titles. That 21611 comes with 429 is recorded in public tests that ran
-against Twilio. ``{to}`` and ``{from}`` stand for phone numbers, as in
-Twilio's own answers: whoever logs such a message logs a phone number.
+and issues as they came from Twilio; those of 20005, 20006, 20007, 20009, 21608, 21701, 21704,
+30400, 351xx, 63038 and 90007 are the dictionary's titles. That 21611 comes with 429 is recorded in
+public tests that ran against Twilio, that 63038 does in twilio-php's issue 661. ``{to}`` and
+``{from}`` stand for phone numbers, as in Twilio's own answers: whoever logs such a message logs a
+phone number.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
         400,
         "The From phone number {from} is not a valid, SMS-capable inbound phone number or short code for your account.",
     ),
+    21608: (400, "The 'to' phone number provided is not yet verified for this account."),
     21610: (400, "Attempt to send to unsubscribed recipient"),
     21611: (429, "This 'From' number has exceeded the maximum number of queued messages"),
     21612: (
@@ -57,6 +59,7 @@ REFUSALS: Mapping[int, tuple[int, str]] = {
     35114: (400, "Scheduling does not support this timestamp"),
     35118: (400, "MessagingServiceSid is required to schedule a message"),
     35126: (400, "The ScheduleType value provided is not supported for this channel"),
+    63038: (429, "Account exceeded the daily messages limit"),
     90007: (400, "Invalid validity period value"),
 }
 """Code → HTTP status and sentence."""
@@ -65,6 +68,7 @@ TITLES: Mapping[int, str] = {
     21211: "Invalid 'To' Phone Number",
     21266: "'To' and 'From' number cannot be the same",
     21408: "Permission to send an SMS has not been enabled for the region indicated by the 'To' number",
+    21608: "The 'to' phone number provided is not yet verified for this account.",
     21610: "Attempt to send to unsubscribed recipient",
     21612: "Message cannot be sent with the current combination of 'To' and/or 'From' parameters",
     21614: "'To' number is not a valid mobile number",
@@ -84,6 +88,7 @@ TITLES: Mapping[int, str] = {
     30036: "Validity Period Expired",
     30410: "Provider Timeout Error",
     30500: "Twilio Internal Error",
+    63038: "Account exceeded the daily messages limit",
 }
 """Code of a message that came to nothing → its ``error_message``."""
 

@@ -52,6 +52,8 @@ FATES: Mapping[str, Fate] = {
     "invalid": Fate(refused=21211),
     "unroutable": Fate(refused=21612),
     "no-geo-permission": Fate(refused=21408),
+    "unverified": Fate(refused=21608),
+    "over-daily-limit": Fate(refused=63038),
 }
 
 MAGIC_TO: Mapping[str, int] = {
