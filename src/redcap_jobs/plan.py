@@ -43,6 +43,8 @@ NOTHING_HAPPENED = frozenset({"claimed", "released", "withheld"})
 STOP_COLUMNS = ["scope", "subject", "state", "source", "reason", "at", "until"]
 """A stops frame, all ``str``: ``scope`` is phone (``subject``: its keyed hash), record or study;
 ``state`` stopped, held, allowed or paused; ``until`` '' where it holds until somebody ends it."""
+HINDERS = frozenset({"stopped", "held", "paused"})
+"""States of a stop that keep texts back."""
 
 LINK_COLUMNS = ["record", "link"]
 """A links frame: the survey links that were found; private."""

@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 from redcap_jobs.messaging.lists import twilio_words
 from redcap_jobs.messaging.text_names import occurrence_words
 from redcap_jobs.messaging.twilio_codes import reaction
-from redcap_jobs.plan import Table
+from redcap_jobs.plan import HINDERS, Table
 from redcap_jobs.state.journal_entry import COUNTED
-from redcap_jobs.state.stops import HINDERS
 
 if TYPE_CHECKING:
     from redcap_jobs.state.decisions import Decision

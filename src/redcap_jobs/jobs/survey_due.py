@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
+from redcap_jobs.messaging.statuses import NEVER_ARRIVED
 from redcap_jobs.messaging.text_names import RESENT, occurrence_words
 from redcap_jobs.plan import NOTHING_HAPPENED
 from redcap_jobs.study.texts_config import Survey
@@ -35,8 +36,6 @@ UNKNOWN = frozenset({"unknown", "posting"})
 SETTLE_FIRST = "nobody knows whether the last text went out; settle it first"
 MAY_BE_REPEATED = frozenset({"asked", "waiting", "not_delivered"})
 """Decisions after which a person may have a text sent once more."""
-NEVER_ARRIVED = frozenset({"undelivered", "failed", "canceled"})
-"""Twilio's words for a text that did not reach the phone."""
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,13 @@ import pandas as pd
 
 from redcap_jobs.jobs.participants import People
 from redcap_jobs.messaging.phone import phones
-from redcap_jobs.plan import Inputs, ReadStops
+from redcap_jobs.plan import HINDERS, Inputs, ReadStops
 from redcap_jobs.redcap.logic import Reference
 from redcap_jobs.redcap.records import ParticipantView
 from redcap_jobs.redcap.typed import parse_dates
 from redcap_jobs.study.config import OffStudy, Study
 from redcap_jobs.study.texts_config import ONLY_LANGUAGE
 
-STOPPED = frozenset({"stopped", "held", "paused"})
 WHOLE_STUDY = ("study", "")
 
 
@@ -55,7 +54,7 @@ class Recipient:
 def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipient]:
     """Give everybody who takes part, by record."""
     view = people.view.at(None)
-    why = reasons(study, inputs, view)
+    why = reasons(study, view)
     written = texts_of(view, study.participants.mobile)
     parsed = phones(written, study.study.region)
     hashes = {each: inputs.keyed(each, "phone") for each in parsed["e164"].unique() if each}
@@ -89,9 +88,8 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
     return found
 
 
-def reasons(study: Study, inputs: Inputs, view: ParticipantView) -> pd.Series:
+def reasons(study: Study, view: ParticipantView) -> pd.Series:
     """Give per participant why they get no text, ``str``; '' where nothing speaks against it."""
-    del inputs
     people = study.participants
     why = pd.Series("", index=view.index, dtype="str")
     for off in people.off_study:
@@ -177,5 +175,5 @@ def stops_by_subject(stops: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {
         (row["scope"], row["subject"]): f"{row['state']}: {row['reason'] or row['source']}"
         for row in stops.to_dict("records")
-        if row["state"] in STOPPED
+        if row["state"] in HINDERS
     }

@@ -7,6 +7,7 @@ issue 442), so that a text is never taken for unsent because it is missing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ NO_MORE_RECEIPTS = timedelta(hours=72)
 """After three days no receipt is expected any more (GOV.UK Notify waits as long)."""
 ASK_AFTER = timedelta(hours=24)
 OUTBOUND = "outbound-api"
+SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
+"""A message's id: MM where it has media (API reference, Message resource)."""
 
 
 @dataclass(frozen=True)

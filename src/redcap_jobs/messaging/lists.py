@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, is_open
+from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, NEVER_ARRIVED, is_open
 from redcap_jobs.messaging.text_names import names_of, occurrence_words
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import NOTHING_HAPPENED, Table
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from redcap_jobs.state.inbound import Reply
     from redcap_jobs.state.journal_entry import Entry
 
-NEVER_ARRIVED = frozenset({"undelivered", "failed", "canceled"})
 COLUMNS = ("text", "record", "message", "occurrence", "at", "Twilio", "SID")
 LIST_COLUMNS = (
     *("record", "message", "occurrence", "attempt", "posted_at", "state", "twilio_status"),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
+from redcap_jobs.messaging.delivery import SID
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, RANK, is_open
 from redcap_jobs.messaging.text_names import same_project
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 LoggedState: TypeAlias = Literal["sent", "rejected", "unknown"]
 
-SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 CODE = re.compile(r"(\d{5}): ")
 
 

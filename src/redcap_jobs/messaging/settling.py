@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.messaging.delivery import SID
 from redcap_jobs.messaging.text_names import short_name
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from redcap_jobs.state.journal_entry import Entry
     from redcap_jobs.state.scope import ProjectKey
 
-SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 RUN = "settled by hand"
 
 

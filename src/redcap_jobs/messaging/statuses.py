@@ -35,6 +35,8 @@ RANK_OF_A_NEW_WORD = 1
 
 OPEN = ("accepted", "scheduled", "queued", "sending", "sent", "partially_delivered")
 FINAL = ("delivered", "read", "undelivered", "failed", "canceled")
+NEVER_ARRIVED = frozenset({"undelivered", "failed", "canceled"})
+"""Of these the ones for a text that did not reach the phone."""
 CODED = ("failed", "undelivered")
 """Only with these does an error code speak of the message; Twilio may leave an old code on others
 (observed by the senders of the US Department of Veterans Affairs)."""

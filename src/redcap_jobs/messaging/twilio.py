@@ -12,14 +12,13 @@ open whether the text went out.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, RedcapJobsError
-from redcap_jobs.messaging.delivery import TwilioMessage
+from redcap_jobs.messaging.delivery import SID, TwilioMessage
 from redcap_jobs.messaging.twilio_codes import CODES, reaction
 from redcap_jobs.plan import Posted
 
@@ -34,7 +33,6 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 40.0
 """Twilio itself gives up after 30: waiting longer leaves fewer answers unknown."""
 PAGE_SIZE = 1000
-SID = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 VALIDITY_LONGEST = timedelta(hours=10)
 SERVER_ERROR = 500
 REQUEST_TIMEOUT = 408

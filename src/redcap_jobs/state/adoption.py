@@ -45,7 +45,7 @@ def adopt_texts(
     A text without a time counts as posted now, so that no reminder follows at once. What has no
     SID, or one that stands in the journal already, has no sender either: nothing looks it up.
     """
-    now, holder = store.clock.now(), this_process()
+    now = store.clock.now()
     adopted = []
     with store.write() as connection:
         known = set(connection.execute(select(journal.c.key)).scalars())
@@ -74,9 +74,7 @@ def adopt_texts(
                     sender=sender if sid or text.state == "unknown" else None,
                     state=text.state,
                     run_id=run_id,
-                    holder_host=holder.host,
-                    holder_pid=holder.pid,
-                    holder_start=holder.start,
+                    **this_process().columns,
                     claimed_at=at,
                     posting_at=at,
                     counted_at=at,

@@ -169,5 +169,4 @@ class Entry:
 def entry_of(row: RowMapping) -> Entry:
     """Build the entry of one row of the journal."""
     same = {name: row[name] for name in Entry.__dataclass_fields__ if name in row}
-    holder = Holder(row["holder_host"], row["holder_pid"], row["holder_start"])
-    return Entry(**same | {"project": ProjectKey.parse(row["project"]), "holder": holder})
+    return Entry(**same | {"project": ProjectKey.parse(row["project"]), "holder": Holder.of(row)})

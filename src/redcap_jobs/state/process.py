@@ -11,6 +11,10 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
 PROC = Path("/proc")
 OUT_OF_SIGHT = timedelta(hours=1)
@@ -28,6 +32,16 @@ class Holder:
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}"
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The holder as the columns of whatever table it holds a row of."""
+        return {"holder_host": self.host, "holder_pid": self.pid, "holder_start": self.start}
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Holder:
+        """Return who holds a row that has these columns."""
+        return cls(row["holder_host"], row["holder_pid"], row["holder_start"])
 
 
 def this_process() -> Holder:

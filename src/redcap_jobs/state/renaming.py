@@ -10,8 +10,8 @@ from sqlalchemy import delete, select, update
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.messaging.keys import MessageKey
+from redcap_jobs.plan import HINDERS
 from redcap_jobs.state.schema import decisions, inbound, journal, stops
-from redcap_jobs.state.stops import HINDERS
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, RowMapping

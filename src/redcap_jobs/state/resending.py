@@ -51,7 +51,7 @@ def request_resend(
             was asked for often enough.
 
     """
-    now, holder = store.clock.now(), this_process()
+    now = store.clock.now()
     with store.write() as connection:
         entries = last_attempts_of(connection, project, record, ids)
         refuse_open_ends(entries, record, ids[0])
@@ -79,9 +79,7 @@ def request_resend(
                 occurrence=str(number),
                 state="released",
                 run_id=run_id,
-                holder_host=holder.host,
-                holder_pid=holder.pid,
-                holder_start=holder.start,
+                **this_process().columns,
                 claimed_at=now,
                 counted_at=now,
                 settled_by=by,

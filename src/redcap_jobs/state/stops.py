@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pandas as pd
 from sqlalchemy import delete, insert, or_, select
 
-from redcap_jobs.plan import STOP_COLUMNS
+from redcap_jobs.plan import HINDERS, STOP_COLUMNS
 from redcap_jobs.state.schema import INSTANT_FORMAT, stops
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Scope: TypeAlias = Literal["phone", "record", "study"]
 StopState: TypeAlias = Literal["stopped", "held", "allowed", "paused"]
 WHOLE_STUDY = ""
-HINDERS = ("stopped", "held", "paused")
 
 
 @dataclass(frozen=True)

@@ -152,9 +152,7 @@ class Throttle:
             row = self._row(connection)
             now = self.store.clock.now()
             mine = {
-                "holder_host": self.holder.host,
-                "holder_pid": self.holder.pid,
-                "holder_start": self.holder.start,
+                **self.holder.columns,
                 "run_id": self.run_id,
                 "taken_at": now,
             }
@@ -164,9 +162,8 @@ class Throttle:
                 connection.execute(insert(senders).values(name=self.sender, **first, **mine))
                 return None
             if row["taken_at"] is not None:
-                holder = Holder(row["holder_host"], row["holder_pid"], row["holder_start"])
                 waits = timedelta(seconds=row["gap_seconds"])
-                if self._alive(holder, now - row["taken_at"] - waits, OUT_OF_SIGHT):
+                if self._alive(Holder.of(row), now - row["taken_at"] - waits, OUT_OF_SIGHT):
                     return str(row["run_id"])
                 mine |= self._whole_gap(row)
             self._write(connection, **mine)
