@@ -63,6 +63,8 @@ class ReadRows:
     """Unique event names; empty: all events, or a classic project."""
     records: tuple[str, ...] = ()
     """Empty: every record."""
+    stamps: tuple[str, ...] = ()
+    """Surveys whose time stamps are wanted, too: columns ``<instrument>_timestamp``."""
 
 
 @dataclass(frozen=True)

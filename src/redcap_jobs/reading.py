@@ -236,6 +236,7 @@ def export(
     if any(not read.events for read in reads):
         events = set()
     wanted = {record for read in reads for record in read.records} or set(records)
+    stamps = sorted({stamp for read in reads for stamp in read.stamps})
 
     def ask(ids: Collection[str]) -> pd.DataFrame:
         return side.client.export_rows(
@@ -243,6 +244,7 @@ def export(
             events=sorted(events),
             records=sorted(ids),
             record_id_field=side.project.record_id_field,
+            stamps=stamps,
         )
 
     rows = ask(wanted)

@@ -20,6 +20,7 @@ from redcap_jobs.errors import ExitCode
 from redcap_jobs.notify.logs import RedactingFormatter
 from redcap_jobs.request import RunRequest, Terminal
 from redcap_jobs.run import run_job
+from redcap_jobs.sandbox.store import RowKey
 
 OURS = "+12025550199"
 """The phone of a developer."""
@@ -158,6 +159,20 @@ def test_stop_ends_all_texts_to_a_phone(study: Texting) -> None:
     held = study.home.sandbox.project(3041).store.current.records
     ticked = [name for name in records if "sms_opted_out" in str(held[name].rows)]
     assert len(ticked) == 1
+
+
+def test_a_survey_that_was_submitted_is_not_asked_for_again(study: Texting) -> None:
+    """REDCap's time stamp of it counts, though somebody set the form back to incomplete since."""
+    records = make_due(study, 3)
+    only(study, records)
+    event = RowKey("month_2_arm_1")
+    stamps = ("2026-11-24 09:00:00", "[not completed]")
+    with study.home.sandbox.project(3041).store.writing(None) as draft:
+        for record, stamp in zip(records, stamps, strict=False):
+            draft.row(record, event)["parent_survey_timestamp"] = stamp
+    study.run()
+    texted = {row["record"] for row in study.log_rows()}
+    assert texted == set(records[1:])
 
 
 def test_what_changes_between_plan_and_send_counts(study: Texting) -> None:

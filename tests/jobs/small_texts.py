@@ -194,7 +194,8 @@ def people(table: str, **more: object) -> Texts:
     for number, row in enumerate(rows_of(table)):
         base = {} if row.get("repeat_instrument") else good
         phone = {"mobile": f"(202) 555-01{number:02d}"} if base else {}
-        full = dict.fromkeys([*KEYS, "dag", *project.fields], "") | base | phone
+        columns = [*KEYS, "dag", *project.fields, "diary_timestamp", "diario_timestamp"]
+        full = dict.fromkeys(columns, "") | base | phone
         rows.append(full | {name: cell for name, cell in row.items() if name in full})
     frame = pd.DataFrame(rows).astype("str").drop(columns="record_id")
     return Texts(frame, **more)  # type: ignore[arg-type] - named fields of Texts

@@ -43,6 +43,8 @@ def test_the_text_is_the_participants_own() -> None:
         ("left_on", "2027-01-01", "off study"),
         ("diary_complete", "2", None),
         ("diario_complete", "2", None),
+        ("diary_timestamp", "2026-03-01 10:00:00", None),
+        ("diario_timestamp", "2026-03-01 10:00:00", None),
         ("anchor", "", None),
         ("anchor", "2026-02-24", None),
         ("anchor", "2025-12-01", None),
@@ -64,6 +66,20 @@ def test_who_gets_no_text_and_why(column: str, value: str, reason: str | None) -
         assert "1" not in why(plan)
     else:
         assert reason in why(plan)["1"]
+
+
+def test_an_answer_that_was_begun_is_not_one_that_was_given() -> None:
+    """REDCap's "[not completed]" in place of the time stamp: the participant is still asked."""
+    plan = people("record | diary_timestamp\n1 | [not completed]").plan()
+    assert set(bodies(plan)) == {"1"}
+
+
+def test_a_survey_that_was_submitted_counts_though_its_form_was_set_back() -> None:
+    """The fresh look before the post sees a submission, whatever the form status says by then."""
+    before, after = people("record\n1"), people("record | diary_timestamp\n1 | 2026-03-02 09:00:00")
+    action = before.plan().actions[0]
+    fresh = replace(after.inputs(NOON), fresh=True)
+    assert isinstance(JOB.recheck(after.loaded, action, fresh), Withhold)
 
 
 def column_of_good(column: str) -> str:

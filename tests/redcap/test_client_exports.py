@@ -64,6 +64,42 @@ def export(**settings: Any) -> pd.DataFrame:
     return client.export_rows(fields, record_id_field="record_id", records=records, events=events)
 
 
+STAMPED = Rows(
+    ["record_id", "diary_timestamp", "diary_complete"],
+    [["1", "2026-03-01 10:00:00", "2"], ["2", "[not completed]", "0"], ["3", "", "0"]],
+)
+
+
+@responses.activate
+def test_survey_time_stamps_come_along_where_they_are_asked_for() -> None:
+    """One parameter more, no request more; each stamp as the server sends it."""
+    answer_with(lambda form: csv_reply([STAMPED.header, *STAMPED.rows]))
+    rows = new_client().export_rows(
+        ["diary_complete"], record_id_field="record_id", stamps=["diary"]
+    )
+    assert forms()[0]["exportSurveyFields"] == "true"
+    assert list(rows["diary_timestamp"]) == ["2026-03-01 10:00:00", "[not completed]", ""]
+    assert len(forms()) == 1
+
+
+@responses.activate
+def test_a_server_without_time_stamps_leaves_them_blank() -> None:
+    """The instrument is no survey there: the column is blank, nothing is refused."""
+    answer_with(lambda form: csv_reply([["record_id", "diary_complete"], ["1", "2"]]))
+    rows = new_client().export_rows(
+        ["diary_complete"], record_id_field="record_id", stamps=["diary"]
+    )
+    assert list(rows["diary_timestamp"]) == [""]
+
+
+@responses.activate
+def test_no_survey_fields_are_asked_for_where_nobody_needs_them() -> None:
+    """Without stamps the parameter is left out."""
+    answer_with(STUDY.reply)
+    export()
+    assert "exportSurveyFields" not in forms()[0]
+
+
 @responses.activate
 def test_cells_come_exactly_as_stored() -> None:
     """01 stays "01", NA stays "NA"; quotes, line breaks and Cyrillic survive; blanks are ''."""

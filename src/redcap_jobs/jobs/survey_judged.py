@@ -211,12 +211,17 @@ def to_date(day: np.datetime64) -> date | None:
 
 
 def is_completed(survey: Survey, persons: People) -> pd.Series:
-    """Say who has completed the survey, in whichever language (``bool`` per record)."""
+    """Say who has completed the survey, in whichever language (``bool`` per record).
+
+    A form that is complete counts, whoever filled it in; so does a survey that was submitted, even
+    if somebody set its form back since: nobody is asked for the same answers twice.
+    """
     view = persons.view.at(survey.at)
     done = pd.Series(data=False, index=persons.records)
     for form in survey.instrument.values():
         status = Reference(event=None, field=f"{form}_complete", code=None, instance=None)
         done |= view.values(status) == "2"
+        done |= view.survey_stamps(form).str.match(r"\d{4}-\d{2}-\d{2}")
     return done
 
 

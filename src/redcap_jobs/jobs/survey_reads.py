@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from redcap_jobs.jobs.window_reads import rows_of
 from redcap_jobs.messaging.log_rows import log_events, log_frame
 from redcap_jobs.plan import Inputs, ReadRows
+from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import fields
 
@@ -23,7 +26,15 @@ def source_rows(study: Study, inputs: Inputs) -> ReadRows:
         and use.about != OF_VISITS_ONLY
         and (use.role != "anchor" or use.path[-1] in anchors)
     ]
-    return rows_of("source", uses, inputs.source)
+    read = rows_of("source", uses, inputs.source)
+    return replace(read, stamps=tuple(sorted(stamped(study, inputs.source))))
+
+
+def stamped(study: Study, project: Project) -> set[str]:
+    """Name the instruments that may have a survey time stamp, and no field of its name."""
+    forms = {form for survey in study.surveys for form in survey.instrument.values()}
+    own = {form for form in forms if f"{form}_timestamp" not in project.fields}
+    return own if project.info.surveys_enabled else set()
 
 
 def log_rows(study: Study, inputs: Inputs) -> ReadRows | None:

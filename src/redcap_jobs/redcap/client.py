@@ -179,14 +179,22 @@ class RedcapClient:
         events: Sequence[str] = (),
         records: Sequence[str] = (),
         with_dag: bool = False,
+        stamps: Sequence[str] = (),
     ) -> pd.DataFrame:
         """Export fields (dictionary names, ``<form>_complete`` too) as a rows frame.
+
+        ``stamps`` are surveys whose ``<instrument>_timestamp`` is wanted, too: '' where the survey
+        was never opened or the server sends none, ``[not completed]`` for a partial answer, else
+        the server's local time of completion. The form status must be among the fields: REDCap
+        sends the time stamp with a field of its instrument only.
 
         Without ``records`` the whole project is asked for at once, and in batches of records if
         the server cannot carry that. With them every one must come back, see
         :meth:`redcap_jobs.redcap.exports.Exporter.some`. Without ``events``: all of them.
         """
-        export = Export(tuple(fields), record_id_field, tuple(events), with_dag)
+        export = Export(
+            tuple(fields), record_id_field, tuple(events), with_dag, stamps=tuple(stamps)
+        )
         return self._exporter.some(export, records) if records else self._exporter.whole(export)
 
     def import_cells(

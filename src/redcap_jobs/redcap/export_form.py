@@ -67,7 +67,8 @@ class Watched:
 class Export:
     """What is asked of every row: fields by dictionary name, events, the group.
 
-    ``rows_exist``: there are rows, so that an empty answer is none.
+    ``rows_exist``: there are rows, so that an empty answer is none. ``stamps``: instruments whose
+    survey time stamps are wanted; blank where the server sends none.
     """
 
     fields: tuple[str, ...]
@@ -76,6 +77,7 @@ class Export:
     with_dag: bool = False
     format: Literal["csv", "json"] = "csv"
     rows_exist: bool = False
+    stamps: tuple[str, ...] = ()
 
     def parameters(self, records: Sequence[str] = ()) -> dict[str, str]:
         """Return the form of one request.
@@ -88,6 +90,8 @@ class Export:
         form |= {"rawOrLabel": "raw", "rawOrLabelHeaders": "raw"}
         if self.with_dag:
             form["exportDataAccessGroups"] = "true"
+        if self.stamps:
+            form["exportSurveyFields"] = "true"
         fields = dict.fromkeys([self.record_id_field, *self.fields])
         return (
             form
@@ -98,6 +102,8 @@ class Export:
 
     def read(self, answer: Answer, breaks: LineBreaks) -> pd.DataFrame:
         """Read an answer into a rows frame; raises what an answer of the wrong shape means."""
+        import pandas as pd
+
         from redcap_jobs.redcap.frames import blank_rows, rows_frame
 
         read = self._table if self.format == "json" else self._columns
@@ -105,14 +111,17 @@ class Export:
         if exported is None and self.rows_exist:
             raise answer.call.overloaded("an empty answer came where rows must be")
         if exported is None:
-            return blank_rows(self.fields, with_dag=self.with_dag)
+            return blank_rows([*self.fields, *self.stamp_columns], with_dag=self.with_dag)
         if (exported[self.record_id_field] == "").any():
             raise answer.call.unusable(
                 f"rows came without a record: {self.record_id_field} is not the record ID field, "
                 "or the data dictionary that came before lacked its first row",
                 transient=False,
             )
-        return rows_frame(exported, self.record_id_field, self.fields, with_dag=self.with_dag)
+        fields = [*self.fields, *self.stamp_columns]
+        for lacking in set(self.stamp_columns) - set(exported.columns):
+            exported[lacking] = pd.Series("", index=exported.index, dtype="str")
+        return rows_frame(exported, self.record_id_field, fields, with_dag=self.with_dag)
 
     def _columns(self, answer: Answer, breaks: LineBreaks) -> pd.DataFrame | None:
         """Read CSV; None if the body is blank."""
@@ -173,7 +182,7 @@ class Export:
                     f"the answer lacks {len(lacking)} of the columns asked for "
                     f"(first: {', '.join(lacking[:5])})"
                 )
-            keep = {*exported_columns(names, self.expected)}
+            keep = {*exported_columns(names, self.expected), *self.stamp_columns}
             return [name for name in names if name in keep or name.startswith("redcap_")]
 
         return wanted
@@ -182,6 +191,11 @@ class Export:
     def expected(self) -> tuple[str, ...]:
         """The fields whose columns must come back."""
         return (self.record_id_field, *self.fields)
+
+    @property
+    def stamp_columns(self) -> tuple[str, ...]:
+        """The columns of the time stamps (REDCap API help, Export Records, exportSurveyFields)."""
+        return tuple(f"{form}_timestamp" for form in self.stamps)
 
     def divisible(self, records: Sequence[str]) -> bool:
         """Tell whether less can be asked for: not of one record, nor of the roster itself."""
@@ -196,7 +210,7 @@ class Export:
     @property
     def roster(self) -> Export:
         """The same rows with nothing but their keys."""
-        return replace(self, fields=(), with_dag=False, format="csv", rows_exist=False)
+        return replace(self, fields=(), with_dag=False, format="csv", rows_exist=False, stamps=())
 
 
 def text_of(value: object) -> str:

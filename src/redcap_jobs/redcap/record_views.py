@@ -67,6 +67,17 @@ class _View:
         """Say per entry (``bool``) whether a missing-data code is stored."""
         return self._stored(reference).isin(self._missing_codes)
 
+    def survey_stamps(self, form: str) -> pd.Series:
+        """Give when a survey was completed as REDCap says it, ``str``; '' where nothing is known.
+
+        ``[not completed]`` for a partial answer (REDCap API help, Export Records).
+        """
+        column = f"{form}_timestamp"
+        if column not in self._cells.rows.columns:
+            return pd.Series("", index=self.index, dtype="str")
+        status = Reference(event=None, field=f"{form}_complete", code=None, instance=None)
+        return self._take(column, self._positions(status))
+
     def first(self, references: Sequence[Reference]) -> pd.Series:
         """Give per entry the first value that is not blank, ``str``; '' if all are."""
         found = pd.Series("", index=self.index, dtype="str")
