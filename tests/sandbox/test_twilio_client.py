@@ -224,6 +224,7 @@ def test_numbers_are_found_by_part(sandbox: Sandbox) -> None:
     numbers = client.incoming_phone_numbers.list()
     assert [one.capabilities["sms"] for one in numbers] == [True, True, False]
     assert len(client.incoming_phone_numbers.list(phone_number="+120255501**")) == 3
+    assert client.incoming_phone_numbers(numbers[1].sid).fetch().phone_number == SECOND
     assert client.incoming_phone_numbers.list(phone_number="+16175550199") == []
 
 
@@ -236,6 +237,7 @@ def test_a_messaging_service(sandbox: Sandbox) -> None:
         ACCOUNT_SID,
         36_000,
     )
+    assert next(one.sid for one in client.messaging.v1.services.list()) == SERVICE
     numbers = client.messaging.v1.services(SERVICE).phone_numbers.list()
     assert [one.phone_number for one in numbers] == [SECOND]
     with pytest.raises(TwilioRestException) as unknown:

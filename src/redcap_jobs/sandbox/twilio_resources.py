@@ -120,22 +120,33 @@ def service_json(account: TwilioAccount, service: MessagingService, base: str) -
     }
 
 
+def services_json(account: TwilioAccount, base: str) -> dict[str, object]:
+    """Return the list of the account's Messaging Services."""
+    services = [service_json(account, service, base) for service in account.services]
+    return {"meta": only_page(f"{base}/v1/Services", "services"), "services": services}
+
+
+def only_page(url: str, key: str) -> dict[str, object]:
+    """Return what a list of version 1 says of itself where all of it is on one page."""
+    first = f"{url}?PageSize=50&Page=0"
+    return {
+        "first_page_url": first,
+        "key": key,
+        "next_page_url": None,
+        "page": 0,
+        "page_size": 50,
+        "previous_page_url": None,
+        "url": first,
+    }
+
+
 def service_numbers_json(
     account: TwilioAccount, service: MessagingService, base: str
 ) -> dict[str, object]:
     """Return the list of a Messaging Service's numbers."""
     url = f"{base}/v1/Services/{service.sid}/PhoneNumbers"
-    first = f"{url}?PageSize=50&Page=0"
     return {
-        "meta": {
-            "first_page_url": first,
-            "key": "phone_numbers",
-            "next_page_url": None,
-            "page": 0,
-            "page_size": 50,
-            "previous_page_url": None,
-            "url": first,
-        },
+        "meta": only_page(url, "phone_numbers"),
         "phone_numbers": [
             {
                 "account_sid": account.sid,

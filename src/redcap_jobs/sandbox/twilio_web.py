@@ -12,9 +12,12 @@ from redcap_jobs.sandbox.twilio_listing import listed, page_of
 from redcap_jobs.sandbox.twilio_messages import VERSION, Message, as_json
 from redcap_jobs.sandbox.twilio_resources import (
     account_json,
+    number_json,
+    number_sid,
     numbers_json,
     service_json,
     service_numbers_json,
+    services_json,
 )
 from redcap_jobs.sandbox.twilio_switchboard import Switchboard
 from redcap_jobs.sandbox.twilio_update import delete, update
@@ -47,6 +50,16 @@ def add_account_routes(pages: Blueprint, calls: TwilioCalls) -> None:
     def list_numbers(account_sid: str) -> Response:  # noqa: ARG001
         pattern = request.args.get("PhoneNumber", "")
         return calls.answer("numbers", lambda _: Answer(numbers_json(board.account, pattern)))
+
+    @pages.get(f"{ACCOUNT}/IncomingPhoneNumbers/<sid>.json")
+    def fetch_number(account_sid: str, sid: str) -> Response:  # noqa: ARG001
+        def work(_: Call) -> Answer:
+            number = next((one for one in board.account.numbers if number_sid(one) == sid), None)
+            if number is None:
+                raise not_found()
+            return Answer(number_json(board.account, number))
+
+        return calls.answer("numbers", work)
 
 
 def add_list_routes(pages: Blueprint, calls: TwilioCalls) -> None:
@@ -97,6 +110,11 @@ def add_message_routes(pages: Blueprint, calls: TwilioCalls) -> None:
 def add_service_routes(pages: Blueprint, calls: TwilioCalls) -> None:
     """Add Messaging Services, and what to say of any other address."""
     board = calls.board
+
+    @pages.get("/v1/Services")
+    def list_services() -> Response:
+        base = request.host_url.rstrip("/")
+        return calls.answer("service", lambda _: Answer(services_json(board.account, base)))
 
     @pages.get("/v1/Services/<sid>")
     def fetch_service(sid: str) -> Response:
