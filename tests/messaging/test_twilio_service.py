@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from redcap_jobs.errors import GuardRefused
-from redcap_jobs.messaging.twilio import Account, NotFound, TwilioClient
+from redcap_jobs.messaging.twilio import Account, TwilioClient
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.twilio_account import MessagingService, Pace, TwilioAccount
 
@@ -48,7 +48,7 @@ def yesterday(sandbox: Sandbox) -> date:
 def test_the_service_is_verified(sandbox: Sandbox) -> None:
     """One that the account has not is told before the first text; a closed account, too."""
     client_of(sandbox).verify()
-    with pytest.raises(NotFound):
+    with pytest.raises(GuardRefused, match=r"no such Messaging Service.*\[sender\]"):
         client_of(sandbox, "MG" + "0" * 32).verify()
     sandbox.twilio.set_status("out-of-funds")
     with pytest.raises(GuardRefused, match="suspended"):

@@ -108,7 +108,7 @@ class TwilioClient:
         """
         self._verify_account()
         if self._account.service:
-            self._ask(lambda client: client.messaging.v1.services(self._account.service).fetch())
+            self._verify_service()
             return
         owned = self._ask(
             lambda client: client.incoming_phone_numbers.list(
@@ -135,6 +135,17 @@ class TwilioClient:
                 "sender",
                 f"the Twilio account is {account.status}, so that no text can be sent; ask Twilio",
             )
+
+    def _verify_service(self) -> None:
+        """Make sure that the Messaging Service is one of the account's."""
+        try:
+            self._ask(lambda client: client.messaging.v1.services(self._account.service).fetch())
+        except NotFound:
+            raise GuardRefused(
+                "sender",
+                "this Twilio account has no such Messaging Service; correct the variable that "
+                "[sender] names for it, or for the account",
+            ) from None
 
     def send(self, to: str, body: str, validity: timedelta) -> Posted:
         """Post one text, once. ``validity`` is how long Twilio may hold it back before it lapses.
