@@ -9,6 +9,7 @@ import pytest
 from tests.state.conftest import StillClock
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.state.inbound import (
     Reply,
     last_read,
@@ -154,6 +155,29 @@ def test_a_text_keeps_its_row_of_the_log(
     assert places_for(store, project, [first], log(("1001", "3", "by hand"))) == {"k1": 4}
     again = places_for(store, project, [first], log(("1001", "3", "by hand"), ("1001", "9", "x")))
     assert again == {"k1": 4}
+
+
+def test_a_row_where_another_text_came_to_stand_is_left_alone(
+    store: Store, journal: Journal, project: ProjectKey
+) -> None:
+    """Another state or a person took the instance first: this text gets the next one, for good."""
+    first = sent(journal, project, "k1", "1001", "SM1")
+    assert places_for(store, project, [first], log()) == {"k1": 1}
+    held = log(("1001", "1", "of another state"))
+    assert places_for(store, project, [first], held) == {"k1": 2}
+    assert places_for(store, project, [first], held) == {"k1": 2}
+
+
+def test_a_row_under_an_older_name_of_the_text_is_its_own(
+    store: Store, journal: Journal, project: ProjectKey
+) -> None:
+    """The record was renamed: REDCap moved the row along, whose key still names the old record."""
+    now, before = (str(MessageKey(str(project), "m2", record, "12042")) for record in ("77", "7"))
+    entry = sent(journal, project, now, "77", "SM1")
+    assert places_for(store, project, [entry], log()) == {now: 1}
+    assert places_for(store, project, [entry], log(("77", "1", before))) == {now: 1}
+    other = str(MessageKey(str(project), "m4", "7", "12043"))
+    assert places_for(store, project, [entry], log(("77", "1", other))) == {now: 2}
 
 
 def test_a_row_that_holds_the_key_is_taken_up(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 
+from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.state.schema import journal
 
 if TYPE_CHECKING:
@@ -25,24 +27,39 @@ def places_for(
 
     ``held`` are the rows REDCap holds: columns record, instance, key (``str``). A key that stands
     there keeps its instance. Any other gets the one after the greatest that REDCap or the journal
-    knows for the record; one transaction chooses for all, so two processes never choose the same.
-    All attempts of a key share one instance.
+    knows for the record, also where another key's row came to stand at the one chosen before; one
+    transaction chooses for all, so two processes never choose the same. All attempts of a key
+    share one instance.
     """
     in_redcap: dict[str, int] = {}
     greatest: dict[str, int] = {}
+    others: dict[tuple[str, int], str] = {}
     for row in held.to_dict("records"):
         number = int(row["instance"] or 1)
         greatest[row["record"]] = max(number, greatest.get(row["record"], 0))
         if row["key"]:
             in_redcap.setdefault(row["key"], number)
+            others[row["record"], number] = row["key"]
     places: dict[str, int] = {}
     with store.write() as connection:
         for entry in entries:
             if entry.key not in places:
                 chosen = in_redcap.get(entry.key) or chosen_before(connection, entry.key)
+                there = others.get((entry.record, chosen or 0), entry.key)
+                if not is_same_text(there, entry.key):
+                    chosen = None
                 places[entry.key] = chosen or next_free(connection, project, entry.record, greatest)
                 keep(connection, entry.key, places[entry.key])
     return places
+
+
+def is_same_text(one: str, other: str) -> bool:
+    """Tell whether two keys name one text, though its record or server has another name by now."""
+    try:
+        keys = [replace(MessageKey.parse(key), project="", record="") for key in (one, other)]
+    except ValueError:
+        return one == other
+    return keys[0] == keys[1]
 
 
 def chosen_before(connection: Connection, key: str) -> int | None:
