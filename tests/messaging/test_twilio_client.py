@@ -150,10 +150,56 @@ def test_429_with_a_code_of_its_own_does_what_the_code_says(
     assert posted.sentence == reaction(str(code) if stops else "20429").sentence
 
 
+def problem(code: object, status: object) -> str:
+    """Give an error in the form of RFC 9457, which Twilio's library knows as well."""
+    words = {"type": "https://www.twilio.com/docs/errors/1", "title": "Bad", "detail": PHONE}
+    return json.dumps({**words, "code": code, "status": status})
+
+
+@pytest.mark.parametrize(("code", "status"), [(21211, 400), (20003, 401), (20429, 429)])
+def test_a_refusal_in_the_new_form_is_a_refusal(
+    wire: responses.RequestsMock, client: TwilioClient, code: int, status: int
+) -> None:
+    """RFC 9457: the library has another exception for it; what it says is the same."""
+    wire.post(MESSAGES, status=status, body=problem(code, status))
+    in_new_form = client.send(PHONE, BODY, FOR_AN_HOUR)
+    wire.replace("POST", MESSAGES, status=status, body=error(code, status))
+    assert in_new_form == client.send(PHONE, BODY, FOR_AN_HOUR)
+    assert (in_new_form.state, in_new_form.code) == ("rejected", str(code))
+
+
+@pytest.mark.parametrize(
+    "code", [PHONE, int(PHONE), {"to": PHONE}, None, 0, -1, "21211 " + PHONE, "9" * 5000]
+)
+def test_a_code_that_is_none_is_neither_believed_nor_kept(
+    wire: responses.RequestsMock, client: TwilioClient, code: object
+) -> None:
+    """Something on the way may send any JSON: the status stands in, and the run ends."""
+    wire.post(MESSAGES, status=400, json={"code": code, "message": PHONE})
+    posted = client.send(PHONE, BODY, FOR_AN_HOUR)
+    assert (posted.state, posted.code, posted.not_sent) == ("rejected", "400", False)
+    assert posted.stops
+    assert PHONE[1:] not in str(posted)
+
+
+def test_a_404_of_something_else_is_not_twilios_word(
+    wire: responses.RequestsMock, client: TwilioClient
+) -> None:
+    """Only with code 20404 has Twilio no such message; a proxy's page says nothing about it."""
+    address = f"{BASE}/Messages/SM{'0' * 32}.json"
+    wire.get(address, status=404, body="<html>no such page</html>")
+    with pytest.raises(TwilioUnreachable, match="HTTP 404"):
+        client.fetch("SM" + "0" * 32)
+    wire.replace("GET", address, status=404, body=error(20404, 404))
+    assert client.fetch("SM" + "0" * 32) is None
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         {"status": 500, "body": error(20500, 500)},
+        {"status": 503, "body": problem(20503, 503)},
+        {"status": 400, "body": problem(21211, "four hundred")},
         {"status": 503, "body": "<html>503 Service Unavailable</html>"},
         {"status": 408, "body": "<html>408 Request Time-out</html>"},
         {"status": 201, "body": '{"sid": "SM00'},

@@ -12,6 +12,7 @@ open whether the text went out.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -37,6 +38,8 @@ VALIDITY_LONGEST = timedelta(hours=10)
 SERVER_ERROR = 500
 REQUEST_TIMEOUT = 408
 TOO_MANY_REQUESTS = 429
+NOT_FOUND = 20404
+CODE = re.compile(r"[1-9][0-9]{2,6}")
 
 
 class TwilioUnreachable(RedcapJobsError):
@@ -154,7 +157,7 @@ class TwilioClient:
         ``unknown``; only what Twilio documents as not sent may be tried again.
         """
         import requests
-        from twilio.base.exceptions import TwilioRestException
+        from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
         seconds = int(min(validity, VALIDITY_LONGEST).total_seconds())
         origin = (
@@ -166,8 +169,8 @@ class TwilioClient:
             made = self._client().messages.create(
                 to=to, body=body, validity_period=seconds, **origin
             )
-        except TwilioRestException as error:
-            return refused(int(error.status), str(error.code or error.status))
+        except (TwilioRestException, TwilioServiceException) as error:
+            return refused(error.status, str(error.code))
         except requests.exceptions.RequestException as error:
             return lost(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the POST was begun
@@ -294,14 +297,19 @@ class NotFound(TwilioUnreachable):
     """Twilio has nothing of that name."""
 
 
-def refused(status: int, code: str) -> Posted:
+def refused(status: object, code: str) -> Posted:
     """Say what a refused POST means: the table's word for its code, unknown for server errors.
 
     Unknown, too, for 408: something on the way had no patience, and may have passed it on. With 429
     nothing was processed (Twilio's error page 20429), but its code may say that more would not be
     either: a full queue (21611) and the daily limit (63038) come with it (recorded in twilio-php's
     issue 661 and in public tests against Twilio).
+
+    Either may come from a body that is not Twilio's: what is no number is not believed, nor kept.
     """
+    if not isinstance(status, int):
+        return Posted("unknown", note="HTTP status not told")
+    code = code if CODE.fullmatch(code) else str(status)
     if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
         return Posted("unknown", code=code, note=f"HTTP {status}")
     if code == str(status) != str(TOO_MANY_REQUESTS):
@@ -345,8 +353,8 @@ def explained(error: Exception) -> RedcapJobsError:
             f"Twilio refused the credentials (HTTP {status}, code {code or 'none'}): they are wrong, "
             "or the account is suspended. Correct the variables that [sender] names, or ask Twilio"
         )
-    if status == 404:
-        return NotFound(f"Twilio knows nothing of that name (code {code or 'none'})")
+    if code == NOT_FOUND:  # 404 without it is the word of something on the way
+        return NotFound(f"Twilio knows nothing of that name (code {code})")
     return TwilioUnreachable(
         f"Twilio answered HTTP {status or '?'} (code {code or 'none'}); nothing was sent; the next "
         "run asks again"
