@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -85,6 +85,9 @@ class Sender:
     asked: list[object] = field(default_factory=list)
     sender_hash: str = "hash of the sender"
 
+    def number_hashes(self) -> tuple[str, ...]:
+        return ("n1", "n2")
+
     def verify(self) -> None:
         self.asked.append("verify")
 
@@ -102,6 +105,10 @@ class Pace:
     wait: timedelta = timedelta(0)
     commit: Callable[[], None] = lambda: None
     units: list[int] = field(default_factory=list)
+    shared: tuple[str, ...] = ()
+
+    def share(self, names: Sequence[str]) -> None:
+        self.shared = tuple(names)
 
     @contextmanager
     def slot(self, units: int) -> Iterator[Pace]:
@@ -312,10 +319,16 @@ def test_a_phone_that_twilio_names_as_opted_out_is_stopped(
     desk.sender.answer = Posted("rejected", code=code)
     assert desk.post().code == code
     found = hindrance(desk.store, "small", "hash of the phone 23", "another record")
-    assert (found == "phone stopped: Twilio's code 21610") is stopped
+    assert found == ("phone stopped: Twilio's code 21610" if stopped else "")
 
 
 def test_nothing_but_texts_is_carried(desk: Desk) -> None:
     """A slip in a plan is a fault of this program, and told as one."""
     with pytest.raises(TypeError, match="is no text"):
         desk.courier.intent(Action("k2", "1001", "mail"))
+
+
+def test_a_services_numbers_share_their_turns_with_it(desk: Desk) -> None:
+    """Which number a Messaging Service chooses is not known before: each is held off."""
+    desk.deliver()
+    assert desk.pace.shared == ("n1", "n2")
