@@ -330,5 +330,5 @@ def test_nothing_but_texts_is_carried(desk: Desk) -> None:
 
 def test_a_services_numbers_share_their_turns_with_it(desk: Desk) -> None:
     """Which number a Messaging Service chooses is not known before: each is held off."""
-    desk.deliver()
+    desk.post()
     assert desk.pace.shared == ("n1", "n2")

@@ -88,6 +88,19 @@ def test_a_long_text_takes_the_time_of_its_segments(
     assert world.posts[1].at - world.posts[0].at == pytest.approx(3 * GAP)
 
 
+def test_a_service_and_a_number_of_it_keep_their_distance(
+    world: World, one: Machine, opened: Opened
+) -> None:
+    """A service may choose any of its numbers: one that another study sends from is not overtaken."""
+    store = opened(one)
+    service, number = one.throttle(store, 1), one.throttle(store, 2)
+    service.sender = "a service"
+    service.share([SENDER, "another number of it"])
+    for turn, units in ((number, 2), (service, 1), (service, 2), (number, 1), (number, 1)):
+        post(world, turn, units)
+    assert world.gaps() == pytest.approx([GAP] * 4)
+
+
 def test_slow_answers_cost_nothing_but_their_own_time(
     world: World, one: Machine, opened: Opened
 ) -> None:

@@ -122,6 +122,7 @@ class TextCourier:
         """
         if not self._verified:
             self._client.verify()
+            self._throttle.share(self._client.number_hashes())
             self._verified = True
         if not self._watch.replies_are_fresh(REPLIES_READ_EVERY):
             from redcap_jobs.messaging.watch import Seen

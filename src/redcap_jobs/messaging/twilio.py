@@ -100,6 +100,11 @@ class TwilioClient:
         """Return the keyed hash under which the sender's lease and journal rows stand."""
         return self._keyed(self._account.sender, "sender")
 
+    def number_hashes(self) -> tuple[str, ...]:
+        """Return the keyed hashes of a Messaging Service's numbers; () where a number sends."""
+        numbers = self._pool() if self._account.service else ()
+        return tuple(self._keyed(number, "sender") for number in numbers)
+
     def verify(self) -> None:
         """Make sure that the account is active and that the sender is its own.
 

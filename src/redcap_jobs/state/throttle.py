@@ -4,6 +4,8 @@ One row of ``senders`` per sending number holds a lease and the next free slot. 
 lease waits until the slot is free, commits the slot after it, posts once, and lets go; so two
 posts of one number are never under way at once, and a process that dies has paid for its slot
 before it posted. A long code carries one segment a second (Twilio's error pages 21611 and 30001).
+A Messaging Service may choose any of its numbers: its texts take the turn of each, so that another
+study which sends from one of them directly is not overtaken.
 
 The gap is counted on the machine's monotonic clock, where the last slot was taken on this boot: a
 wall clock that jumps can then neither shorten nor stall it. Clocks of two hosts, or of one before
@@ -14,8 +16,9 @@ ever longer than the gap itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,7 +38,7 @@ FLOOR = timedelta(seconds=1.05)
 """Per segment; only against a loopback address may it be less."""
 LOOK_EVERY = timedelta(milliseconds=50)
 PATIENCE = timedelta(minutes=15)
-"""So long another run's lease is waited for: its post and many in front of this one."""
+"""So long, and a gap, another run's lease is waited for: its post and many before this one."""
 OUT_OF_SIGHT = timedelta(minutes=3)
 """A lease held on another host counts as dead so long after its slot was free, or after its post
 began: far longer than any post takes."""
@@ -43,10 +46,14 @@ began: far longer than any post takes."""
 
 @dataclass
 class Slot:
-    """A turn to post; ``posting`` is called once, right before the request goes out."""
+    """A turn to post; ``posting`` is called once, right before the request goes out.
+
+    ``shared`` are the turns of the numbers that the text may leave from.
+    """
 
     throttle: Throttle
     units: int
+    shared: tuple[Slot, ...] = ()
     began: float | None = None
     """The monotonic second at which the post began, once the slot was on disk."""
 
@@ -57,7 +64,11 @@ class Slot:
             StateError: The lease was taken over meanwhile; nothing may be posted.
 
         """
+        for each in self.shared:
+            each.posting()
         self.began = self.throttle.begin(self.units)
+        for each in self.shared:
+            each.began = self.began
 
 
 class Throttle:
@@ -89,6 +100,19 @@ class Throttle:
         self._alive = alive
         self._monotonic = monotonic
         self._boot = boot().partition(":")[0]
+        self.numbers: tuple[Throttle, ...] = ()
+
+    def share(self, names: Iterable[str]) -> None:
+        """Take the turns of these senders, too: the keyed hashes of a service's numbers.
+
+        Always in the same order, so that no two processes wait for each other.
+        """
+        numbers = []
+        for name in sorted(set(names) - {self.sender}):
+            number = copy(self)
+            number.sender, number.numbers = name, ()
+            numbers.append(number)
+        self.numbers = tuple(numbers)
 
     @contextmanager
     def slot(self, units: int = 1) -> Iterator[Slot]:
@@ -98,13 +122,15 @@ class Throttle:
             StateError: Other runs hold the lease for longer than a quarter of an hour.
 
         """
-        self._take()
-        slot = Slot(self, units)
-        try:
-            self._wait()
-            yield slot
-        finally:
-            self._release(slot)
+        with ExitStack() as held:
+            shared = tuple(held.enter_context(each.slot(units)) for each in self.numbers)
+            self._take()
+            slot = Slot(self, units, shared)
+            try:
+                self._wait()
+                yield slot
+            finally:
+                self._release(slot)
 
     def begin(self, units: int) -> float:
         """Commit the slot that follows a post of so many segments; return when it may begin.
@@ -138,7 +164,7 @@ class Throttle:
             held_by = self._try_to_take()
             if held_by is None:
                 return
-            if waited >= PATIENCE:
+            if waited >= PATIENCE + self.gap:
                 raise StateError(
                     f"run {held_by} holds the sending number and does not let go of it; nothing "
                     "was sent. See redcap-jobs runs"
