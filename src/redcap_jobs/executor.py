@@ -63,7 +63,7 @@ class Executor:
     still_locked: Callable[[], None]
     couriers: Mapping[str, Courier] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
-    after_actions: Callable[[], None] = lambda: None
+    after_actions: Callable[[], Sequence[Problem]] = lambda: ()
     watched: Callable[[int, int], None] = lambda done, of: None  # noqa: ARG005 - nobody looks on
 
     def execute(self, plan: Plan, job: Job, study: Study) -> Executed:
@@ -78,10 +78,10 @@ class Executor:
         from redcap_jobs.state.journal_evidence import mark_written_back
 
         delivered = self.deliver(plan.actions, job, study)
-        self.after_actions()
+        after = self.after_actions()
         entries = self.to_write_back(job)
         changes = plan.changes
-        problems: tuple[Problem, ...] = tuple(delivered.problems)
+        problems: tuple[Problem, ...] = (*delivered.problems, *after)
         misplaced: dict[str, str] = {}
         if entries:
             import pandas as pd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,7 @@ class Sources:
     clock: Clock
     reach: Reach | None = None
     desk: TextDesk | None = None
+    told: list[Problem] = field(default_factory=list)
 
     def gather(
         self, source: Side, target: Side, records: Sequence[str], *, fresh: bool = False
@@ -123,9 +124,14 @@ class Sources:
                 self.clock,
                 self.reach,
             )
-        return self.desk.watch.look().problems
+        self.told = self.desk.watch.look().problems
+        return self.told
 
-    def look_again(self) -> None:
-        """Learn what became of the texts of this run, as far as it is known within a minute."""
-        if self.desk is not None:
-            self.desk.watch.follow()
+    def look_again(self) -> list[Problem]:
+        """Learn what became of the texts of this run, as far as it is known within a minute.
+
+        Returns what a person must be told of them and was not before they were sent.
+        """
+        if self.desk is None:
+            return []
+        return [each for each in self.desk.watch.follow().problems if each not in self.told]

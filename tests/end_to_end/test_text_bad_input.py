@@ -88,11 +88,14 @@ def test_a_missing_variable_is_named(study: Texting) -> None:
 
 
 def test_an_unverified_campaign_is_shown_and_texts_nobody_twice(study: Texting) -> None:
-    """30034 comes later, as undelivered: told by poll-messages, in REDCap's log, not repeated."""
+    """30034 comes later, as undelivered: told at once and for a day, in REDCap's log, not repeated."""
     study.home.sandbox.twilio.campaign_verified = False
-    study.run()
+    sent = study.run()
     study.clock.pass_by(timedelta(minutes=20))
-    study.run("poll-messages")
+    for run in (sent, study.run("poll-messages")):
+        assert run.exit_code == ExitCode.PARTLY_FAILED
+        assert sum("not registered with the carriers" in each for each in run.problems) == 6
+        assert len(run.problems) == 6
     errors = {row.get("sms_error", "")[:5] for row in study.log_rows()}
     assert errors == {"30034"}
     before = len(study.accepted)

@@ -50,7 +50,7 @@ def test_four_studies_share_one_number_without_haste_or_waste(
 ) -> None:
     """With answers of up to half a second: gaps of a second a segment, all within a tenth more."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setattr(Sources, "look_again", lambda sources: None)  # not what is timed here
+    monkeypatch.setattr(Sources, "look_again", lambda sources: [])  # not what is timed here
     projects = [project(number) for number in range(STUDIES)]
     with Sandbox(projects, twilio=ACCOUNT) as sandbox:
         sandbox.fault("twilio-timeout", rate=0.6, seconds=0.45)

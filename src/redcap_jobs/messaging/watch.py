@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.messaging import delivery
 from redcap_jobs.messaging.reply_words import meaning
-from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN
+from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, NEVER_ARRIVED
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import Problem
 
@@ -39,6 +39,10 @@ FETCHED_AT_ONCE = 20
 FIRST_REPLIES = timedelta(days=7)
 """How far back replies are read where none is known, if no text is older: a lost state forgot."""
 OVERLAP = timedelta(days=1)
+TOLD_FOR = timedelta(days=1)
+MEETS_OTHERS = ("fix_account", "content")
+"""Kinds of codes whose cause lies with the study, not with one phone."""
+RESEND = "to send it again once that is mended: redcap-jobs messages resend"
 STOP_STATE = {"stop": "stopped", "unclear": "held", "start": "allowed"}
 REASON = {
     "stopped": "replied with a word such as STOP",
@@ -88,6 +92,7 @@ class Watch:
         seen = Seen()
         self.read_replies(seen)
         self.look_up(seen)
+        self.tell_lost(seen)
         return seen
 
     def follow(self) -> Seen:
@@ -103,7 +108,24 @@ class Watch:
             self._clock.sleep(pause)
             seen = Seen()
             self.look_up(seen)
+        self.tell_lost(seen)
         return seen
+
+    def tell_lost(self, seen: Seen) -> None:
+        """Say which texts of the last day came to nothing for a reason that meets others as well.
+
+        A number that is not registered, or a wording that carriers filter, shows only after Twilio
+        took the texts; nobody else would be told before all have lost theirs.
+        """
+        from redcap_jobs.state.messages import to_look_up
+
+        since = self._clock.now() - TOLD_FOR
+        for entry in to_look_up(self._store, self._project, self._client.sender_hash, since):
+            known = reaction(entry.code)
+            lost = entry.state == "sent" and entry.status in NEVER_ARRIVED
+            if lost and known.kind in MEETS_OTHERS:
+                what = f"did not arrive (Twilio's code {entry.code}): {known.sentence}"
+                seen.problems.append(Problem(entry.record, f"text {entry.message}", what, RESEND))
 
     def something_is_young(self) -> bool:
         """Tell whether a text that was posted in the last minutes is open still."""
