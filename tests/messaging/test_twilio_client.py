@@ -347,6 +347,20 @@ def test_a_standard_api_key_is_verified_by_the_number(wire: responses.RequestsMo
     assert len(wire.calls) == 2
 
 
+@pytest.mark.parametrize("user", [SID, "SK" + "c3" * 16])
+def test_test_credentials_are_told_before_the_first_text(
+    wire: responses.RequestsMock, user: str
+) -> None:
+    """They could post to nobody, and may read nothing: 403 with 20008 for account and numbers."""
+    client = TwilioClient(Account(SID, user, "a-test-token", NUMBER), HOST, keyed)
+    refusal = error(20008, 403, "Resource not accessible with Test Account Credentials")
+    wire.get(f"{BASE}.json", status=403, body=refusal)
+    if user != SID:
+        wire.get(f"{BASE}/IncomingPhoneNumbers.json", status=403, body=refusal)
+    with pytest.raises(CredentialsError, match="HTTP 403"):
+        client.verify()
+
+
 def test_nothing_private_is_logged(
     wire: responses.RequestsMock, client: TwilioClient, caplog: pytest.LogCaptureFixture
 ) -> None:
