@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from study_home import DEV, PROD, Done
-from texting import ACCOUNT, Texting, texting
+from texting import ACCOUNT, Texting, lose_the_state, texting
 from typed import typed
 
-from redcap_jobs.clock import SystemClock
 from redcap_jobs.errors import ExitCode
 from redcap_jobs.state.journal_evidence import entries_of_record
 from redcap_jobs.state.scope import ProjectKey
@@ -25,13 +24,6 @@ from redcap_jobs.state.text_lists import last_attempts
 def study(tmp_path: Path) -> Iterator[Texting]:
     with texting(tmp_path, participants=120) as made:
         yield made
-
-
-def lose_the_state(study: Texting) -> None:
-    """Put a new, empty state where the old one was."""
-    for end in ("", "-wal", "-shm"):
-        (study.home.folder / f"state.db{end}").unlink(missing_ok=True)
-    Store.create(study.home.state_url, clock=SystemClock()).close()
 
 
 def adopt(study: Texting, *more: str, token: str = PROD) -> Done:

@@ -7,25 +7,16 @@ from pathlib import Path
 
 import pytest
 from study_home import PROD
-from texting import Texting, texting
+from texting import Texting, lose_the_state, texting
 from typed import typed
 
-from redcap_jobs.clock import SystemClock
 from redcap_jobs.errors import ExitCode
-from redcap_jobs.state.store import Store
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Iterator[Texting]:
     with texting(tmp_path, participants=120) as made:
         yield made
-
-
-def lose_the_state(study: Texting) -> None:
-    """Put a new, empty state where the old one was."""
-    for end in ("", "-wal", "-shm"):
-        (study.home.folder / f"state.db{end}").unlink(missing_ok=True)
-    Store.create(study.home.state_url, clock=SystemClock()).close()
 
 
 def test_more_texts_than_a_run_may_send_are_refused(study: Texting) -> None:

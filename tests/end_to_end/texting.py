@@ -12,12 +12,14 @@ from typing import Any
 from rich.console import Console
 from study_home import PROD, Home, new_home
 
+from redcap_jobs.clock import SystemClock
 from redcap_jobs.notify.outcome import RunOutcome
 from redcap_jobs.request import RunRequest, Terminal
 from redcap_jobs.run import run_job
 from redcap_jobs.sandbox.ismile import ismile_projects
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.twilio_account import TwilioAccount
+from redcap_jobs.state.store import Store
 
 MIDDAY = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 """A Tuesday, 10:00 in Los Angeles."""
@@ -89,3 +91,10 @@ def texting(
         home.edit_study("[sender]\n", f'[sender]\nurl = "{sandbox.twilio_url}"\n')
         home.write(**sandbox.variables)
         yield Texting(home, SharedClock(sandbox))
+
+
+def lose_the_state(study: Texting) -> None:
+    """Put a new, empty state where the old one was."""
+    for end in ("", "-wal", "-shm"):
+        (study.home.folder / f"state.db{end}").unlink(missing_ok=True)
+    Store.create(study.home.state_url, clock=SystemClock()).close()

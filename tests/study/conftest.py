@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from redcap_jobs.errors import Finding
+from redcap_jobs.errors import Finding, StudyFileError
 from redcap_jobs.redcap.project import Event, Project, ProjectInfo, parse_fields
+from redcap_jobs.study.loading import study_from_bytes
 
 DICTIONARY = """
 form      field             type      validation            choices
@@ -57,6 +59,15 @@ EVENTS = "baseline_arm_1 month_1_arm_1 month_2_arm_1 baseline_arm_2 month_1_arm_
 def without_line(finding: Finding) -> str:
     """Write a finding as it is told, but for its line: tests of key lines see to that."""
     return re.sub(r"^((?:warning: )?study\.toml):\d+: ", r"\1: ", str(finding))
+
+
+def findings(text: str) -> list[str]:
+    """Return what is told of a study file's text, one line each; none where it is good."""
+    try:
+        study_from_bytes(text.encode(), Path("study.toml"))
+    except StudyFileError as error:
+        return [without_line(finding) for finding in error.findings]
+    return []
 
 
 def dictionary(table: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.study.conftest import without_line
+from tests.study.conftest import findings, without_line
 from tests.study.test_loading import JUNK, key_paths
 
 from redcap_jobs.errors import StudyFileError
@@ -31,14 +31,6 @@ SENDER = 'auth_token = "TWILIO_AUTH_TOKEN"\nnumber = "TWILIO_NUMBER"'
 VARIABLE = (
     'must be the name of an environment variable (capital letters, digits and "_"), never its value'
 )
-
-
-def findings(text: str) -> list[str]:
-    try:
-        study_from_bytes(text.encode(), Path("study.toml"))
-    except StudyFileError as error:
-        return [without_line(finding) for finding in error.findings]
-    return []
 
 
 def doubts(text: str) -> list[str]:

@@ -3,20 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.study.conftest import without_line
-
-from redcap_jobs.errors import StudyFileError
-from redcap_jobs.study.loading import study_from_bytes
+from tests.study.conftest import findings
 
 GOOD = (Path(__file__).parent / "snow.toml").read_text(encoding="utf-8")
-
-
-def findings(text: str) -> list[str]:
-    try:
-        study_from_bytes(text.encode(), Path("study.toml"))
-    except StudyFileError as error:
-        return [without_line(finding) for finding in error.findings]
-    return []
 
 
 MISTAKES = [
