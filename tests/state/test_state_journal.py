@@ -80,6 +80,15 @@ def test_a_documented_not_sent_allows_a_new_attempt(
     ]
 
 
+def test_the_last_attempt_is_what_counts(journal: Journal, project: ProjectKey) -> None:
+    """Refused twice as not sent, then sent: the first refusals open nothing any more."""
+    for _ in range(2):
+        refused = posted(journal, a_text(project))
+        journal.rejected(refused, "20429", definite_not_sent=True)
+    journal.sent(posted(journal, a_text(project)), SID)
+    assert journal.claim(a_text(project)) == AlreadyDone("k1", 3, "sent")
+
+
 @pytest.mark.parametrize("give_back", [Journal.release, Journal.withhold])
 def test_what_was_given_back_may_be_claimed_again(
     journal: Journal, store: Store, project: ProjectKey, give_back: Callable[..., None]
@@ -118,7 +127,9 @@ def test_a_claim_of_a_killed_process_is_taken_over(
 ) -> None:
     """Killed before it began to post: nothing went out, the next run does it."""
     killed_at(store, project, posting=False)
-    assert taken(journal, a_text(project)) == Claimed("k1", 1, taken_over=True)
+    whole_study = Cap("texts per day", 1, ("project",))
+    took_over = Claimed("k1", 1, taken_over=True)
+    assert journal.claim(a_text(project), [whole_study]) == took_over, "it takes its own place"
 
 
 @pytest.mark.parametrize("by", ["recover", "claim"])
@@ -168,6 +179,7 @@ ILLEGAL: dict[str, tuple[str, Step]] = {
         partial(Journal.rejected, code="21211", definite_not_sent=False),
     ),
     "forget a sent one": ("sent", Journal.unknown),
+    "send what was given back": ("released", partial(Journal.sent, reference=SID)),
     "find a claimed one": ("claimed", lambda run, it: found(run.store, it.key, 1, SID)),
     "status of an unknown one": (
         "unknown",
@@ -189,7 +201,9 @@ def test_an_illegal_transition_changes_nothing(
     """Every step that the diagram of states does not have is refused."""
     state, step = ILLEGAL[name]
     claim = taken(journal, a_text(project))
-    if state != "claimed":
+    if state == "released":
+        journal.release(claim)
+    elif state != "claimed":
         journal.begin_posting(claim)
     if state == "sent":
         journal.sent(claim, SID)
@@ -234,6 +248,16 @@ def test_caps_are_counted_by_phone_and_day(
     clock.sleep(timedelta(days=1))
     tomorrow = dataclasses.replace(cap, since=clock.now())
     assert isinstance(journal.claim(sibling, [tomorrow]), Claimed)
+
+
+def test_a_claim_takes_its_place_at_once(
+    journal: Journal, project: ProjectKey, clock: StillClock
+) -> None:
+    """Two runs cannot both take the last place of a day, though neither has posted yet."""
+    cap = Cap("per phone and day", 1, ("phone_hash",), since=clock.now())
+    assert isinstance(journal.claim(a_text(project, phone_hash="p"), [cap]), Claimed)
+    second = another(journal.store).claim(a_text(project, "k2", phone_hash="p"), [cap])
+    assert isinstance(second, CapReached)
 
 
 def test_a_post_counts_for_the_day_it_goes_out(
