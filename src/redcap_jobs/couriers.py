@@ -155,8 +155,10 @@ class Delivery:
         """Recheck what was claimed on fresh data, wait for its turn, and post it.
 
         Where the wait outlasted the fresh data, they are read again, and another turn is waited
-        for: what decides is never older than the data may be.
+        for: what decides is never older than the data may be. Where the turn cannot be given back
+        after the post, what was answered is recorded all the same.
         """
+        posted: Posted | None = None
         try:
             for _ in range(TURNS):
                 inputs = self.fresh(following)
@@ -171,10 +173,14 @@ class Delivery:
                     self.still_locked()
                     self.journal.begin_posting(claim)
                     log.debug("step posting")
-                    return self.post(courier, action, claim)
+                    posted = self.post(courier, action, claim)
+                return posted  # noqa: RET504 - giving the turn back may fail after it is known
             raise NothingMore("turns came so late that what had been read was out of date")
         except RedcapJobsError as error:
-            self.give_back(claim, error)
+            if posted is not None:
+                settle(self.journal, claim, posted)
+            else:
+                self.give_back(claim, error)
             raise
 
     def post(self, courier: Courier, action: Action, claim: Claimed) -> Posted:

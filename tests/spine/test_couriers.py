@@ -13,7 +13,7 @@ import pytest
 
 from redcap_jobs.clock import SystemClock
 from redcap_jobs.couriers import Delivered, Delivery, NothingMore, Verdict
-from redcap_jobs.errors import RedcapJobsError
+from redcap_jobs.errors import RedcapJobsError, StateError
 from redcap_jobs.plan import Action, Inputs, Job, Posted, Stands, Withhold
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import Cap, Entry, Intent
@@ -34,6 +34,7 @@ class Sender:
 
     answers: dict[str, Answer] = field(default_factory=dict)
     turns: dict[str, Verdict | Exception] = field(default_factory=dict)
+    releases: dict[str, Exception] = field(default_factory=dict)
     caps: tuple[Cap, ...] = ()
     posted: list[str] = field(default_factory=list)
 
@@ -44,6 +45,7 @@ class Sender:
     @contextmanager
     def turn(self, action: Action) -> Iterator[Verdict]:
         yield given(self.turns.get(action.record, Stands()))
+        given(self.releases.get(action.record))
 
     def post(self, action: Action) -> Posted:
         self.posted.append(action.record)
@@ -166,6 +168,26 @@ def test_a_fault_of_this_program_while_posting_leaves_it_unknown(house: House) -
         house.deliver("1")
     entry = house.entry("1")
     assert (entry.state, entry.note) == ("unknown", "ZeroDivisionError while posting")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reference"),
+    [
+        (SENT, "sent", "M1"),
+        (LOST, "unknown", None),
+        (Posted("rejected", "", "21211"), "rejected", None),
+    ],
+)
+def test_what_was_answered_is_kept_though_the_turn_cannot_be_given_back(
+    house: House, answer: Posted, state: str, reference: str | None
+) -> None:
+    """The state was out of reach for the release and is back: what was heard is not thrown away."""
+    house.sender.answers = {"1": answer}
+    house.sender.releases = {"1": StateError("the state: lock timeout")}
+    with pytest.raises(StateError, match="lock timeout"):
+        house.deliver("1", "2")
+    entry = house.entry("1")
+    assert (entry.state, entry.reference, house.sender.posted) == (state, reference, ["1"])
 
 
 def test_what_a_dead_run_left_is_put_in_order_first(house: House) -> None:
