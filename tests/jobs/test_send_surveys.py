@@ -226,3 +226,48 @@ def test_what_is_rechecked_moments_before(change: dict[str, str], stands: bool) 
     inputs = replace(replace(texts, rows=rows).inputs(NOON), fresh=True)
     verdict = JOB.recheck(texts.loaded, action, inputs)
     assert isinstance(verdict, Stands if stands else Withhold)
+
+
+STOPPED_BY_PHONE_CALL = {"scope": "record", "subject": "1", "state": "stopped", "source": "person"}
+
+
+def test_a_stop_said_by_a_person_is_ticked_for_its_record() -> None:
+    """The state may be lost; also where no text, so no phone, is known of the record yet."""
+    plan = people("record | mobile\n1 | \n2 |", stops=[STOPPED_BY_PHONE_CALL]).plan()
+    changes = plan.changes
+    assert list(zip(changes["record"], changes["field"], strict=True)) == [("1", "opt_out")]
+
+
+@pytest.mark.parametrize("opt_out", ["1", ""])
+def test_who_opted_out_did_so_for_the_phone(opt_out: str) -> None:
+    """Another record of that phone is not texted, nor ticked: ticks follow what was said of it."""
+    table = f"""
+    record | mobile         | opt_out
+    1      | (202) 555-0190 | {opt_out}
+    2      | 202-555-0190   |
+    3      | (202) 555-0191 |
+    """
+    stops = [] if opt_out else [STOPPED_BY_PHONE_CALL]
+    plan = people(table, stops=stops).plan()
+    assert set(bodies(plan)) == {"3"}
+    assert why(plan)["2"] == "its phone is that of record 1, which opted out"
+    assert "2" not in set(plan.changes["record"])
+
+
+@pytest.mark.parametrize(("leave_at", "texted"), [("2026-03-02", True), ("2026-02-28", False)])
+def test_later_leave_for_a_record_outweighs_what_another_of_its_phone_said(
+    leave_at: str, texted: bool
+) -> None:
+    """A parent of two stops the texts of one child; leave from before that counts for nothing."""
+    stops = [
+        STOPPED_BY_PHONE_CALL | {"at": "2026-03-01"},
+        {"scope": "record", "subject": "2", "state": "allowed", "source": "person", "at": leave_at},
+    ]
+    plan = people("record | mobile\n1 | 2025550190\n2 | 2025550190", stops=stops).plan()
+    assert ("2" in bodies(plan)) is texted
+
+
+def test_a_missing_data_code_for_an_opt_out_stops_its_own_record_only() -> None:
+    """Nobody has said of the phone that it wants no texts."""
+    table = "record | mobile | opt_out\n1 | 2025550190 | UNK\n2 | 2025550190 |"
+    assert set(bodies(people(table, codes={"UNK": "Unknown"}).plan())) == {"2"}

@@ -1,7 +1,7 @@
 """Opt-outs and wrong numbers as fields of REDCap: ticked where the study file names a field.
 
 A phone that opted out by reply, or that Twilio refuses as opted out, is ticked for every record
-that has it; a number that Twilio calls invalid for the record whose text met it, as long as the
+that has it; a record, where a person said so of it, since the state may be lost; a number that Twilio calls invalid for the record whose text met it, as long as the
 number is still the same. Nothing is ever unticked: that is for people.
 """
 
@@ -64,11 +64,13 @@ def opt_out_changes(
 
 
 def opted_out(inputs: Inputs, known: Mapping[str, Recipient]) -> Iterator[str]:
-    """Yield the records whose phone asked for no more texts."""
+    """Yield the records that asked for no more texts, or whose phone did."""
     stops = inputs.tables[ReadStops()]
-    stopped = stops[(stops["scope"] == "phone") & (stops["state"] == "stopped")]
-    phones = set(stopped["subject"])
-    yield from (who.record for who in known.values() if who.phone_hash in phones)
+    stopped = stops[stops["state"] == "stopped"]
+    said = set(zip(stopped["scope"], stopped["subject"], strict=True))
+    for who in known.values():
+        if ("phone", who.phone_hash) in said or ("record", who.record) in said:
+            yield who.record
 
 
 def invalid(inputs: Inputs, known: Mapping[str, Recipient]) -> Iterator[str]:

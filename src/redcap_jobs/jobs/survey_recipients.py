@@ -2,12 +2,14 @@
 
 Phones, names and languages come from the fields that ``[participants]`` names. Whoever is off
 study (any date, even in the future, or a flag without one), has not agreed to texts or has opted
-out, in REDCap or by reply, gets none; a missing-data code in one of those fields stops, too.
+out, in REDCap or by reply, gets none; a missing-data code in one of those fields stops, too. Who
+opted out did so for their phone: it gets no texts for its other records either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -58,21 +60,29 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
     written = texts_of(view, study.participants.mobile)
     parsed = phones(written, study.study.region)
     hashes = {each: inputs.keyed(each, "phone") for each in parsed["e164"].unique() if each}
-    stopped = stops_by_subject(inputs.tables[ReadStops()])
+    stops = inputs.tables[ReadStops()]
+    stopped = stops_by_subject(stops)
     columns = {
         "zone": zones(study, people, view),
         "code": texts_of(view, study.participants.language),
         "mobile": written,
         "why": why,
+        "out": opted_out(study, view),
         **parsed,
         **{f"value {name}": texts for name, texts in placeholders(study, view)},
     }
+    rows = [
+        {str(key): str(value) for key, value in row.items()}
+        for row in pd.DataFrame(columns).assign(record=view.index).to_dict("records")
+    ]
+    elsewhere = phones_refused(rows, stops)
+    leave = said_of_records(stops, "allowed")
     found = {}
-    for row in pd.DataFrame(columns).assign(record=view.index).to_dict("records"):
-        one = {str(key): str(value) for key, value in row.items()}
+    for one in rows:
         phone_hash = hashes.get(one["e164"], "")
         about = (("phone", phone_hash), ("record", one["record"]), WHOLE_STUDY)
         stop = next((stopped[each] for each in about if each in stopped), "")
+        stop = stop or refused_elsewhere(one, elsewhere[one["e164"]], leave)
         language, unknown = language_of(study, one["code"])
         no = one["why"] or stop or ("" if one["mobile"] else "no mobile number")
         found[one["record"]] = Recipient(
@@ -102,6 +112,41 @@ def reasons(study: Study, view: ParticipantView) -> pd.Series:
         out = view.stops(people.opted_out.expression)
         why = why.mask((why == "") & out, "has opted out (REDCap)")
     return why
+
+
+def opted_out(study: Study, view: ParticipantView) -> pd.Series:
+    """Say by '1' who has opted out in REDCap, ``str``; a missing-data code says so of nobody."""
+    no = pd.Series("", index=view.index, dtype="str")
+    condition = study.participants.opted_out
+    return no if condition is None else no.mask(condition.expression.truth(view), "1")
+
+
+def said_of_records(stops: pd.DataFrame, state: str) -> dict[str, str]:
+    """Give record → when that was said of it."""
+    those = stops[(stops["scope"] == "record") & (stops["state"] == state)]
+    return dict(zip(those["subject"], those["at"], strict=True))
+
+
+def phones_refused(
+    rows: Iterable[Mapping[str, str]], stops: pd.DataFrame
+) -> defaultdict[str, list[tuple[str, str]]]:
+    """Give phone → each of its records that opted out: when ('' in REDCap), and its id."""
+    stopped = said_of_records(stops, "stopped")
+    found = defaultdict(list)
+    for one in rows:
+        if one["e164"] and (one["out"] or one["record"] in stopped):
+            found[one["e164"]].append((stopped.get(one["record"], ""), one["record"]))
+    return found
+
+
+def refused_elsewhere(
+    one: Mapping[str, str], refusals: Iterable[tuple[str, str]], leave: Mapping[str, str]
+) -> str:
+    """Say which other record stops this phone, '' for none; later leave for this one outweighs it."""
+    for said, record in refusals:
+        if record != one["record"] and not leave.get(one["record"], "") > said:
+            return f"its phone is that of record {record}, which opted out"
+    return ""
 
 
 def left(off: OffStudy, view: ParticipantView) -> pd.Series:
