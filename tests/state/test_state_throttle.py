@@ -17,7 +17,7 @@ from redcap_jobs.errors import StateError
 from redcap_jobs.state import throttle as throttling
 from redcap_jobs.state.schema import senders
 from redcap_jobs.state.store import Store
-from redcap_jobs.state.throttle import FLOOR, OUT_OF_SIGHT, Throttle
+from redcap_jobs.state.throttle import FLOOR, OUT_OF_SIGHT, Slot, Throttle
 
 LOOK_EVERY = timedelta(seconds=2)
 LONG = bool(os.environ.get("REDCAP_JOBS_LONG_TESTS"))
@@ -170,6 +170,19 @@ def test_patience_has_an_end(world: World, one: Machine, opened: Opened) -> None
     assert world.posts == []
     assert world.seconds == pytest.approx(15 * 60, rel=0.01)
     assert holder_of(store) == "run-1"
+
+
+def test_another_study_on_the_number_may_leave_an_hour_between_texts(
+    world: World, one: Machine, opened: Opened
+) -> None:
+    """It holds the lease while it waits for its slot: patience is as long as that takes."""
+    store = opened(one)
+    slow = one.throttle(store, 1, 3600.0)
+    post(world, slow)
+    slow._take()
+    world.at(3600, lambda: slow._release(Slot(slow, 1)))
+    post(world, one.throttle(store, 2))
+    assert world.posts[1].at == pytest.approx(3600, abs=2.1)
 
 
 @pytest.mark.parametrize("jump", [-7200.0, -5.0, 5.0, 7200.0])

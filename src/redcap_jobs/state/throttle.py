@@ -38,7 +38,8 @@ FLOOR = timedelta(seconds=1.05)
 """Per segment; only against a loopback address may it be less."""
 LOOK_EVERY = timedelta(milliseconds=50)
 PATIENCE = timedelta(minutes=15)
-"""So long, and a gap, another run's lease is waited for: its post and many before this one."""
+"""So long, and a gap (ours, or the one under way if that is longer), another run's lease is waited
+for: its post and many before this one."""
 OUT_OF_SIGHT = timedelta(minutes=3)
 """A lease held on another host counts as dead so long after its slot was free, or after its post
 began: far longer than any post takes."""
@@ -119,7 +120,7 @@ class Throttle:
         """Take the sender's lease, wait until its slot is free, and lend it; let go at the end.
 
         Raises:
-            StateError: Other runs hold the lease for longer than a quarter of an hour.
+            StateError: Other runs hold the lease for longer than a quarter of an hour and a gap.
 
         """
         with ExitStack() as held:
@@ -164,7 +165,7 @@ class Throttle:
             held_by = self._try_to_take()
             if held_by is None:
                 return
-            if waited >= PATIENCE + self.gap:
+            if waited >= PATIENCE + self.gap and waited >= PATIENCE + self._last_gap():
                 raise StateError(
                     f"run {held_by} holds the sending number and does not let go of it; nothing "
                     "was sent. See redcap-jobs runs"
@@ -209,6 +210,12 @@ class Throttle:
         if row["boot"] == self._boot:
             left = float(row["free_monotonic"]) - self._monotonic()
         self.store.clock.sleep(timedelta(seconds=min(left, gap)))
+
+    def _last_gap(self) -> timedelta:
+        """Return the gap after the last post, whichever study's: a lease is held while it lasts."""
+        with self.store.read() as connection:
+            row = self._row(connection)
+        return timedelta(seconds=row["gap_seconds"] if row else 0.0)
 
     def _release(self, slot: Slot) -> None:
         """Let go of the lease, and count the gap from when the post really began."""
