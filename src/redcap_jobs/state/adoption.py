@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
@@ -49,46 +50,51 @@ def adopt_texts(
     adopted = []
     with store.write() as connection:
         known = set(connection.execute(select(journal.c.key)).scalars())
-        owned = set(
-            connection.execute(
-                select(journal.c.reference).where(journal.c.reference.is_not(None))
-            ).scalars()
-        )
+        references = select(journal.c.reference).where(journal.c.reference.is_not(None))
+        owned = set(connection.execute(references).scalars())
         for text in texts:
             if str(text.key) in known:
                 continue
             sid = text.sid if text.sid not in owned else ""
             owned.add(sid)
-            at = text.at or now
-            message = listed.get(text.sid)
+            values = columns_of(text, sid, text.at or now, listed.get(text.sid))
             connection.execute(
                 insert(journal).values(
-                    key=str(text.key),
-                    attempt=1,
-                    kind="text",
+                    **values,
+                    **this_process().columns,
                     project=str(project),
                     job=job,
-                    record=text.key.record,
-                    message=text.key.message,
-                    occurrence=text.key.occurrence,
-                    sender=sender if sid or text.state == "unknown" else None,
-                    state=text.state,
                     run_id=run_id,
-                    **this_process().columns,
-                    claimed_at=at,
-                    posting_at=at,
-                    counted_at=at,
-                    reference=sid or None,
-                    phone_hash=message.to_hash if message else None,
-                    body_hash=message.body_hash if message else None,
-                    units=message.segments if message else 1,
-                    code=text.code,
-                    status=text.status,
-                    note=NOTE,
-                    version=2 if text.renamed else 1,
-                    written_back_version=1,
-                    log_instance=text.instance,
+                    sender=sender if sid or text.state == "unknown" else None,
                 )
             )
             adopted.append(text)
     return adopted
+
+
+def columns_of(
+    text: LoggedText, sid: str, at: datetime, message: TwilioMessage | None
+) -> dict[str, object]:
+    """Give what a text itself says of its attempt, as columns of the journal; ``at``: its post."""
+    return {
+        "key": str(text.key),
+        "attempt": 1,
+        "kind": "text",
+        "record": text.key.record,
+        "message": text.key.message,
+        "occurrence": text.key.occurrence,
+        "state": text.state,
+        "claimed_at": at,
+        "posting_at": at,
+        "counted_at": at,
+        "reference": sid or None,
+        "phone_hash": message.to_hash if message else None,
+        "body_hash": message.body_hash if message else None,
+        "units": message.segments if message else 1,
+        "code": text.code,
+        "status": text.status,
+        "note": NOTE,
+        "version": 2 if text.renamed else 1,
+        "written_back_version": 1,
+        "log_instance": text.instance,
+    }

@@ -58,17 +58,13 @@ def request_resend(
         sent = [entry for entry in entries if entry.state == "sent"]
         asked = [entry for entry in entries if number_of(entry) > RESENT]
         refuse_second_request(asked, sent, record)
-        number = max(map(number_of, asked), default=RESENT) + 1
-        if number > RESENT + MOST_RESENDS:
-            raise GuardRefused(
-                "resend",
-                f"{ids[0]} was resent to record {record} {MOST_RESENDS} times; ring them up",
-            )
+        number = next_number(asked, record, ids[0])
         newest = max(sent, key=lambda entry: entry.last_sign)
         place = MessageKey.parse(newest.key)
         key = str(replace(place, message=ids[0], occurrence=str(number)))
         connection.execute(
             insert(journal).values(
+                **this_process().columns,
                 key=key,
                 attempt=1,
                 kind="text",
@@ -79,7 +75,6 @@ def request_resend(
                 occurrence=str(number),
                 state="released",
                 run_id=run_id,
-                **this_process().columns,
                 claimed_at=now,
                 counted_at=now,
                 settled_by=by,
@@ -87,6 +82,16 @@ def request_resend(
             )
         )
     return key
+
+
+def next_number(asked: Sequence[Entry], record: str, survey: str) -> int:
+    """Return the occurrence that follows those a person ``asked`` for; refuse one too many."""
+    number = max(map(number_of, asked), default=RESENT) + 1
+    if number > RESENT + MOST_RESENDS:
+        raise GuardRefused(
+            "resend", f"{survey} was resent to record {record} {MOST_RESENDS} times; ring them up"
+        )
+    return number
 
 
 def last_attempts_of(
