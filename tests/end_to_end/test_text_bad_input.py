@@ -103,6 +103,27 @@ def test_an_unverified_campaign_is_shown_and_texts_nobody_twice(study: Texting) 
     assert len(study.accepted) == before
 
 
+def test_a_sender_whose_texts_do_not_arrive_takes_nobody_elses(study: Texting) -> None:
+    """The run looks a quarter of a minute in and ends; one a run is tried until it is mended."""
+    only(study, make_due(study, 40))
+    study.home.sandbox.twilio.campaign_verified = False
+    run = study.run()
+    lost = len(study.accepted)
+    assert lost <= 20
+    assert run.exit_code == ExitCode.PARTLY_FAILED
+    assert any(f"{40 - lost} that are due were not begun" in each for each in run.problems)
+    study.clock.pass_by(timedelta(minutes=20))
+    study.run()
+    assert len(study.accepted) == lost + 1
+    study.home.sandbox.twilio.campaign_verified = True
+    study.clock.pass_by(timedelta(minutes=20))
+    study.run()
+    texts = Counter(text.to for text in study.accepted)
+    assert (len(texts), set(texts.values())) == (40, {1})
+    statuses = Counter(row["sms_status"] for row in study.log_rows())
+    assert statuses == {"undelivered": lost + 1, "delivered": 39 - lost}
+
+
 def test_a_template_with_a_typo_is_told_with_the_nearest_name(study: Texting) -> None:
     """The study file is refused before anything is read or sent."""
     study.home.edit_study("Hi {{ first_name }}, it is time", "Hi {{ frist_name }}, it is time")

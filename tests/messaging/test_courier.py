@@ -16,6 +16,7 @@ from tests.state.conftest import StillClock
 from redcap_jobs.couriers import NothingMore
 from redcap_jobs.errors import StateError
 from redcap_jobs.messaging.courier import TextCourier
+from redcap_jobs.messaging.twilio import TwilioUnreachable
 from redcap_jobs.plan import Action, Posted, Stands, Text, Withhold
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.stops import Stop, hindrance, say
@@ -69,12 +70,26 @@ class Replies:
     clock: StillClock
     read_at: datetime = NOON
     reads: int = 0
+    lost: str = ""
+    learnt: Callable[[], str] = lambda: ""
+    looks: list[str] = field(default_factory=list)
 
     def replies_are_fresh(self, within: timedelta) -> bool:
         return self.clock.now() - self.read_at <= within
 
     def read_replies(self, seen: object) -> None:
         self.read_at, self.reads = self.clock.now(), self.reads + 1
+
+    def comes_to_nothing(self) -> str:
+        return self.lost
+
+    def look_up(self, seen: object) -> None:
+        self.looks.append("look")
+        self.lost = self.learnt()
+
+    def follow(self) -> None:
+        self.looks.append("wait")
+        self.lost = self.learnt()
 
 
 @dataclass
@@ -332,3 +347,53 @@ def test_a_services_numbers_share_their_turns_with_it(desk: Desk) -> None:
     """Which number a Messaging Service chooses is not known before: each is held off."""
     desk.post()
     assert desk.pace.shared == ("n1", "n2")
+
+
+def twice(desk: Desk, pause: timedelta) -> Posted:
+    """Post a text, and another a pause later."""
+    desk.post()
+    at(desk, desk.clock.time + pause)
+    return desk.post(replace(TEXT, key="k2", record="1002", to=ANOTHER))
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(14.9, []), (15, ["look"])])
+def test_a_run_looks_once_whether_its_texts_arrive(
+    desk: Desk, seconds: float, looks: list[str]
+) -> None:
+    """A quarter of a minute after its first; where they do it goes on, and never looks again."""
+    assert twice(desk, timedelta(seconds=seconds)).state == "sent"
+    assert desk.replies.looks == looks
+    if looks:
+        assert twice(desk, timedelta(minutes=5)).state == "sent"
+        assert desk.replies.looks == looks
+
+
+def test_a_sender_whose_texts_come_to_nothing_sends_no_more(desk: Desk) -> None:
+    """What is wrong with the account meets everybody who follows: they stay due."""
+    desk.replies.learnt = lambda: "The sending number is not registered."
+    with pytest.raises(NothingMore, match=r"did not arrive: The sending number is not registered"):
+        twice(desk, timedelta(seconds=15))
+    assert len(desk.sender.asked) == len(["verify", "slot", "text"])
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_in_doubt_the_first_texts_end_is_waited_for(desk: Desk, *, mended: bool) -> None:
+    """After texts that came to nothing one more is tried, and the others only once it arrived."""
+    desk.replies.lost = "The sending number is not registered."
+    desk.replies.learnt = lambda: "" if mended else desk.replies.lost
+    if mended:
+        assert twice(desk, timedelta(seconds=1)).state == "sent"
+    else:
+        with pytest.raises(NothingMore, match="not registered"):
+            twice(desk, timedelta(seconds=1))
+    assert desk.replies.looks == ["wait"]
+
+
+def test_a_look_that_is_not_answered_stops_nobody(desk: Desk) -> None:
+    """Twilio's list is not there for a moment: the texts go on, the next run looks."""
+
+    def silent() -> str:
+        raise TwilioUnreachable("no answer")
+
+    desk.replies.learnt = silent
+    assert twice(desk, timedelta(seconds=15)).state == "sent"

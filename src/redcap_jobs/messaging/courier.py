@@ -5,6 +5,7 @@ Everything that is judged here is judged on the real clock, whatever instant was
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     from redcap_jobs.study.config import Study
     from redcap_jobs.study.texts_config import Messages
 
+log = logging.getLogger(__name__)
+
 MARGIN = timedelta(minutes=1)
 """A text lapses at Twilio so long before the allowed hours end."""
 SHORTEST = timedelta(minutes=5)
 """Nothing is sent that would lapse sooner: it might still be waiting in Twilio's queue."""
+LOOKED_AT_AFTER = timedelta(seconds=15)
+"""So long after its first text a run looks whether they arrive: Twilio knows within seconds."""
 REPLIES_READ_EVERY = timedelta(minutes=10)
 REPLIES_READ_WITHIN = timedelta(minutes=15)
 """Nothing is sent where the last look at the replies is older: a STOP may lie in between."""
@@ -67,6 +72,8 @@ class TextCourier:
         self._only_to = only_to
         self._slot: Slot | None = None
         self._verified = False
+        self._first: datetime | None = None
+        self._looked = False
 
     def intent(self, action: Action) -> tuple[Intent, Sequence[Cap]]:
         """Return what the journal is to claim, and the caps of phone and day.
@@ -117,7 +124,7 @@ class TextCourier:
         """Verify the sender once, and read the replies again before they are too old.
 
         Raises:
-            NothingMore: The replies could not be read.
+            NothingMore: The sender's texts come to nothing.
 
         """
         if not self._verified:
@@ -128,6 +135,38 @@ class TextCourier:
             from redcap_jobs.messaging.watch import Seen
 
             self._watch.read_replies(Seen())
+        self.look_whether_they_arrive()
+
+    def look_whether_they_arrive(self) -> None:
+        """Look once, after the first texts of a run, whether what this sender sends comes to nothing.
+
+        Where its last text did, the end of this run's first is waited for before the second is
+        begun: one person loses a text to a sender that is not registered, not all who are due.
+
+        Raises:
+            NothingMore: The sender's newest text did not arrive, for a reason that meets all.
+
+        """
+        from redcap_jobs.messaging.twilio import TwilioUnreachable
+        from redcap_jobs.messaging.watch import Seen
+
+        if self._first is None or self._looked:
+            return
+        in_doubt = bool(self._watch.comes_to_nothing())
+        if not in_doubt and self._clock.now() - self._first < LOOKED_AT_AFTER:
+            return
+        self._looked = True
+        try:
+            if in_doubt:
+                self._watch.follow()
+            else:
+                self._watch.look_up(Seen())
+        except TwilioUnreachable as error:
+            log.debug("not looked whether texts arrive: %s", error)
+            return
+        reason = self._watch.comes_to_nothing()
+        if reason:
+            raise NothingMore(f"this sender's last text did not arrive: {reason}")
 
     def verdict(self, text: Text) -> Verdict:
         """Say whether a text may go out at this very moment.
@@ -177,6 +216,8 @@ class TextCourier:
             reason = f"Twilio's code {posted.code}"
             stop = Stop("phone", self._keyed(text.to, "phone"), "stopped", "twilio", reason)
             say(self._store, self._study.study.id, stop)
+        if posted.state == "sent" and self._first is None:
+            self._first = self._clock.now()
         return posted
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.messaging import delivery
 from redcap_jobs.messaging.reply_words import meaning
-from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, NEVER_ARRIVED
+from redcap_jobs.messaging.statuses import DELIVERY_UNKNOWN, NEVER_ARRIVED, is_open
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import Problem
 
@@ -126,6 +126,28 @@ class Watch:
             if lost and known.kind in MEETS_OTHERS:
                 what = f"did not arrive (Twilio's code {entry.code}): {known.sentence}"
                 seen.problems.append(Problem(entry.record, f"text {entry.message}", what, RESEND))
+
+    def comes_to_nothing(self) -> str:
+        """Return why this sender's texts do not arrive, '' where nothing says so.
+
+        The newest text speaks whose end is known, or that was handed on so long ago that an end
+        for a reason of the account's would be known.
+        """
+        from redcap_jobs.state.messages import to_look_up
+
+        now = self._clock.now()
+        entries = to_look_up(
+            self._store, self._project, self._client.sender_hash, now - CORRECTED_FOR
+        )
+        newest = None
+        for entry in entries:
+            handed_on = entry.status == "sent" and now - entry.last_sign >= sum(PAUSES, timedelta())
+            if entry.state == "sent" and (handed_on or not is_open(entry.status)):
+                newest = entry
+        if newest is None or newest.status not in NEVER_ARRIVED:
+            return ""
+        known = reaction(newest.code)
+        return known.sentence if known.kind == "fix_account" else ""
 
     def something_is_young(self) -> bool:
         """Tell whether a text that was posted in the last minutes is open still."""
