@@ -1,0 +1,131 @@
+"""What stands in a text, until when it may go out, and whose turn it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from small_texts import NOON, PROJECT, STUDY, Texts, bodies, keyed, people, why
+
+from redcap_jobs.plan import ReadSurveyLinks, Text
+
+ONE = "record | name\n1 | Ana"
+PHONE_HASH = keyed("+12025550100", "phone")
+"""Of record 1, as the tables number phones."""
+DAY = timedelta(days=1)
+
+
+def known(occurrence: int, at: str, state: str = "sent", **more: str) -> dict[str, str]:
+    """Give a text of record 1 that the journal knows."""
+    return {
+        "key": f"{PROJECT}|diary|1|||{occurrence}", "message": "diary", "record": "1",
+        "occurrence": str(occurrence), "state": state, "at": at,
+        "status": "delivered" if state == "sent" else "",
+    } | more  # fmt: skip
+
+
+def only_text(texts: Texts, as_of: datetime = NOON) -> Text:
+    (action,) = texts.plan(as_of).actions
+    assert isinstance(action, Text)
+    return action
+
+
+def test_a_reminder_has_its_own_words_and_a_resend_those_of_the_invitation() -> None:
+    """Whoever asks again never saw the first one."""
+    invited = known(0, "2026-03-02T14:00:00Z")
+    reminder = only_text(people(ONE, messages=[invited]), NOON + 2 * DAY)
+    assert (reminder.occurrence, reminder.body) == ("1", "Again L1")
+    asked = known(101, "2026-03-02T16:00:00Z", "released")
+    resend = only_text(people(ONE, messages=[invited, asked]), NOON + DAY)
+    assert (resend.occurrence, resend.body) == ("101", "Hi Ana: L1 STOP ends")
+
+
+def test_a_text_knows_the_recipients_clock_and_its_last_day() -> None:
+    """Ten days after the due date, to the end of that day in Honolulu; segments are counted."""
+    text = only_text(
+        people(f"record | zone | name\n1 | Pacific/Honolulu | {'ë' * 80}"), NOON + DAY / 4
+    )
+    assert text.zone == "Pacific/Honolulu"
+    assert text.latest == datetime(2026, 3, 13, 10, tzinfo=UTC)
+    assert text.segments == 2
+
+
+def test_a_text_of_more_segments_than_the_study_allows_is_a_problem() -> None:
+    """A long name must not cost three texts where one was meant."""
+    short = STUDY.replace('hours = "09:00-20:00"', 'hours = "09:00-20:00"\nmost_segments = 1')
+    plan = people(f"record | name\n1 | {'ë' * 80}\n2 | Bo", study=short).plan()
+    assert set(bodies(plan)) == {"2"}
+    assert "takes 2 segments, more than 1" in why(plan)["1"]
+
+
+@pytest.mark.parametrize(
+    ("at", "state", "waits"),
+    [
+        ("2026-03-02T05:00:00Z", "sent", True),
+        ("2026-03-02T04:59:59Z", "sent", False),
+        ("2026-03-02T14:00:00Z", "unknown", True),
+        ("2026-03-02T14:00:00Z", "posting", True),
+        ("2026-03-02T14:00:00Z", "rejected", False),
+        ("2026-03-02T14:00:00Z", "released", False),
+    ],
+)
+def test_a_phone_that_had_its_text_today_waits(at: str, state: str, waits: bool) -> None:
+    """Since midnight where the recipient is, whatever record and survey the text was of."""
+    other = {"key": f"{PROJECT}|weekly|9|||0", "message": "weekly", "record": "9"}
+    before = known(0, at, state, phone_hash=PHONE_HASH) | other
+    plan = people(ONE, messages=[before]).plan()
+    assert ("waits its turn" in why(plan).get("1", "")) is waits
+    assert bool(bodies(plan)) is not waits
+
+
+def test_links_are_asked_for_only_where_a_text_goes_out() -> None:
+    """Each is the key to a participant's answers: none is read for nothing."""
+    table = """
+    record | opt_out | mobile         | lang | diary_complete
+    1      |         | (202) 555-0100 | 1    |
+    2      | 1       | (202) 555-0101 | 1    |
+    3      |         | (555) 555-0100 | 1    |
+    4      |         | (202) 555-0103 | 3    |
+    5      |         | (202) 555-0104 | 1    | 2
+    """
+    reads = [
+        read for read in people(table).inputs(NOON).tables if isinstance(read, ReadSurveyLinks)
+    ]
+    assert [(read.instrument, read.records) for read in reads] == [("diary", ("1",))]
+
+
+def test_a_condition_of_the_survey_is_looked_at_when_it_is_due() -> None:
+    """Whoever it does not hold for is told as skipped, not forgotten."""
+    only = STUDY.replace('id = "diary"', 'id = "diary"\nonly_when = "[teeth] = \'2\'"')
+    plan = people("record | teeth\n1 | 2\n2 | 1", study=only).plan()
+    assert set(bodies(plan)) == {"1"}
+    assert "only_when" in why(plan)["2"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "texts", "reason"),
+    [
+        ("2026-03-02", "2026-03-02", "wait", "paused until 2026-03-02"),
+        ("2026-03-03", "2026-03-05", "wait", ""),
+        ("2026-02-20", "2026-03-01", "wait", ""),
+        ("2026-02-20", "2026-03-01", "drop", ""),
+        ("2026-02-20", "2026-03-02", "drop", "paused until 2026-03-02"),
+    ],
+)
+def test_a_pause_holds_its_first_and_last_day(
+    first: str, last: str, texts: str, reason: str
+) -> None:
+    """What fell due before or after it is not touched, whether it lets texts wait or drops them."""
+    pause = f'[[pauses]]\nfrom = {first}\nuntil = {last}\nwhy = "snow"\ntexts = "{texts}"\n'
+    plan = people(ONE, study=STUDY + pause).plan()
+    assert bool(bodies(plan)) is not bool(reason)
+    assert why(plan).get("1", "").startswith(reason)
+
+
+@pytest.mark.parametrize(("texts", "sent"), [("wait", True), ("drop", False)])
+def test_what_fell_due_in_a_pause_comes_after_it_or_never(texts: str, sent: bool) -> None:
+    """Due on its last day, judged on the day after."""
+    pause = f'[[pauses]]\nfrom = 2026-02-20\nuntil = 2026-03-02\nwhy = "snow"\ntexts = "{texts}"\n'
+    plan = people(ONE, study=STUDY + pause).plan(NOON + DAY)
+    assert bool(bodies(plan)) is sent
+    assert ("lapsed in the pause" in why(plan).get("1", "")) is not sent
