@@ -33,16 +33,23 @@ if TYPE_CHECKING:
 
 JOB = "compute-visit-windows"
 DEVELOPMENT, PRODUCTION = "REDCAP_API_ISMILE_DEV", "REDCAP_API_ISMILE_PROD"
+STANDS = "every value stands in REDCap already"
 STEPS = (
-    (JOB, "development copy", DEVELOPMENT),
-    (JOB, "development copy, again", DEVELOPMENT),
-    (JOB, "production", PRODUCTION),
-    (JOB, "production, again", PRODUCTION),
-    ("send-surveys", "development copy", DEVELOPMENT),
-    ("send-surveys", "production", PRODUCTION),
-    ("send-surveys", "production, again", PRODUCTION),
-    ("poll-messages", "production", PRODUCTION),
+    (JOB, "development copy", DEVELOPMENT, STANDS),
+    (JOB, "development copy, again", DEVELOPMENT, STANDS),
+    (JOB, "production", PRODUCTION, STANDS),
+    (JOB, "production, again", PRODUCTION, STANDS),
+    (
+        "send-surveys",
+        "development copy",
+        DEVELOPMENT,
+        "a development run texts only phones that the study file names, and it names none",
+    ),
+    ("send-surveys", "production", PRODUCTION, "nobody's day has come"),
+    ("send-surveys", "production, again", PRODUCTION, "nobody is texted twice"),
+    ("poll-messages", "production", PRODUCTION, "what became of every text stands in REDCap"),
 )
+"""Job, copy, token's name, and why nothing is due where nothing is."""
 SHOWN_WHOLE = {STEPS[0], STEPS[5]}
 """Runs whose plan is shown; of the others a line."""
 SECONDS_BETWEEN = 0.2
@@ -156,8 +163,12 @@ def one_pass(
     job: str,
     copy: str,
     token: str,
+    quiet: str,
 ) -> Pass:
-    """Run a job once against one copy; two of the runs show their plan, the others a line."""
+    """Run a job once against one copy; two of the runs show their plan, the others a line.
+
+    ``quiet`` is why nothing is due, where nothing was.
+    """
     from redcap_jobs.request import RunRequest, Terminal
     from redcap_jobs.run import run_job
 
@@ -165,12 +176,25 @@ def one_pass(
     started = time.perf_counter()
     console.rule(f"{job}: {copy}")
     request = RunRequest(job, study, token, token, env_file=env_file, yes=True)
-    shown = (job, copy, token) in SHOWN_WHOLE
+    shown = (job, copy, token, quiet) in SHOWN_WHOLE
     terminal = Terminal(shown, shown, console=console, confirm=lambda _: True)
     outcome = run_job(request, terminal)
     seconds = time.perf_counter() - started
     asked = Counter(entry.call for entry in server.requests[before:])
-    return Pass(job, copy, outcome, asked, len(server.twilio.accepted()) - texts, seconds)
+    ended = Pass(job, copy, outcome, asked, len(server.twilio.accepted()) - texts, seconds)
+    console.print(in_a_line(ended, quiet), markup=False)
+    return ended
+
+
+def in_a_line(each: Pass, quiet: str) -> str:
+    """Say what a run did, or why it had nothing to do, and what it cost."""
+    from redcap_jobs.render import counted
+
+    cells = each.outcome.counts.get("cells_written", 0)
+    done = [f"{counted(each.texts, 'text')} sent"] if each.texts else []
+    done += [f"{counted(cells, 'cell')} written"] if cells else []
+    said = ", ".join(done) or f"Nothing is due: {quiet}"
+    return f"{said} ({sum(each.requests.values())} requests, {each.seconds:.1f} s)"
 
 
 def conclude(
@@ -191,27 +215,14 @@ def conclude(
             str(int(each.outcome.exit_code)),
             str(each.texts),
             str(each.outcome.counts.get("cells_written", 0)),
-            str(sum(each.requests.values())),
             str(each.requests.get("record import", 0)),
             str(each.outcome.counts.get("problems", 0)),
-            f"{each.seconds:.1f}",
         )
         for each in passes
     )
-    columns = (
-        "run",
-        "state",
-        "exit",
-        "texts",
-        "cells written",
-        "requests",
-        "imports",
-        "problems",
-        "seconds",
-    )
+    columns = ("what", "state", "exit", "texts", "cells", "imports", "problems")
     console.rule("What happened")
     console.print(rich_table(Table("The runs", columns, rows)))
-    port = server.url.split(":")[2].split("/")[0]
     console.print(
         "The second run of each writes nothing and texts nobody: only changed cells are imported, "
         "and a text goes out at most once. The development copy texts nobody at all.\n"

@@ -7,9 +7,21 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from rich.console import Console
+
+from redcap_jobs.demo import Pass, conclude
+from redcap_jobs.errors import ExitCode
+from redcap_jobs.notify.outcome import RunOutcome
+
+if TYPE_CHECKING:
+    from redcap_jobs.sandbox.server import Sandbox
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -37,6 +49,16 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
     assert texts["send-surveys: development copy"] == texts["send-surveys: production, again"] == 0
     assert texts["send-surveys: production"] > 0
     assert int(cells["compute-visit-windows: production, again"][3]) == 0
+    quiet = re.findall(
+        r"─ ([a-z-]+: [^─]+?) ─+\nNothing is due: .+ \(\d+ requests, .+ s\)", demo.stdout
+    )
+    assert quiet == [
+        "compute-visit-windows: development copy, again",
+        "compute-visit-windows: production, again",
+        "send-surveys: development copy",
+        "send-surveys: production, again",
+        "poll-messages: production",
+    ]
     printed = re.findall(r"(?m)^  \S*(?:redcap-jobs|__main__\.py) (.+)$", demo.stdout)
     commands = {line.split()[0]: shlex.split(line) for line in printed}
     assert list(commands) == ["runs", "why", "state", "sandbox", "check", "compute-visit-windows"]
@@ -73,6 +95,26 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
     finally:
         sandbox.terminate()
         sandbox.communicate(timeout=30)
+
+
+def test_the_demos_last_table_is_read_on_a_terminal_of_80_columns() -> None:
+    """Every heading and number stands there: no column is squeezed to nothing."""
+    outcome = RunOutcome(
+        "20261123T100000-abcd", "compute-visit-windows", "ismile", "partial",
+        ExitCode.PARTLY_FAILED, counts={"cells_written": 23206, "problems": 11},
+    )  # fmt: skip
+    done = Pass(
+        "compute-visit-windows", "development copy, again", outcome, Counter({"record import": 3}),
+        25, 1.2,
+    )  # fmt: skip
+    out = StringIO()
+    server = cast("Sandbox", SimpleNamespace(url="http://127.0.0.1:8123/api/"))
+    conclude(Console(file=out, width=80), Path("/folder"), server, [done], 850, 1)
+    heading, *lines = (line for line in out.getvalue().splitlines() if line[:1] in "┃│")
+    assert heading.replace("┃", " ").split() == [
+        "what", "state", "exit", "texts", "cells", "imports", "problems",
+    ]  # fmt: skip
+    assert lines[0].replace("│", " ").split()[1:] == ["partial", "1", "25", "23206", "3", "11"]
 
 
 @pytest.mark.parametrize("existing", [".env", "notes.txt"])
