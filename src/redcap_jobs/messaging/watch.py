@@ -161,7 +161,7 @@ class Watch:
         )
 
     def look_up(self, seen: Seen) -> None:
-        """Bring every text that is not settled up to date.
+        """Bring every text that is not settled up to date, whichever number it was sent from.
 
         A list by date lacks what was not sent yet or never will be; where something is not found
         in it, the newest messages are listed whatever their date.
@@ -170,14 +170,15 @@ class Watch:
         from redcap_jobs.state.messages import is_unsettled, owned_references, to_look_up
 
         now = self._clock.now()
-        sender = self._client.sender_hash
-        entries = to_look_up(self._store, self._project, sender, now - CORRECTED_FOR)
+        entries = to_look_up(self._store, self._project, None, now - CORRECTED_FOR)
         asked_for = [entry for entry in entries if is_unsettled(entry)]
         if not asked_for:
             return
-        since = min(entry.last_sign for entry in asked_for) - OVERLAP
+        sender = self._client.sender_hash
+        listed_since = [entry.last_sign for entry in asked_for if entry.sender == sender]
+        since = min(listed_since, default=now) - OVERLAP
         listed = self._client.outbound(since.date())
-        owned = owned_references(self._store, sender)
+        owned = owned_references(self._store)
         evidence = delivery.reconcile(entries, listed, owned, now)
         if any(isinstance(each, delivery.StillUnknown | delivery.Missing) for each in evidence):
             listed = [*listed, *self._client.newest()]

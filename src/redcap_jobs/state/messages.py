@@ -45,11 +45,11 @@ def is_unsettled(entry: Entry) -> bool:
 
 
 def to_look_up(
-    store: Store, project: ProjectKey, sender: str, ended_since: datetime
+    store: Store, project: ProjectKey, sender: str | None, ended_since: datetime
 ) -> list[Entry]:
-    """Return a project's texts that their sender's list may tell something about, oldest first.
+    """Return a project's texts that Twilio may tell something about, oldest first.
 
-    The unsettled ones (:func:`is_unsettled`); those that ended since an instant, whose last word
+    Those of one sender, or (None) of every one the study ever had. The unsettled ones (:func:`is_unsettled`); those that ended since an instant, whose last word
     may still be corrected; and the refused ones since then, which Twilio may list as failed.
     """
     settled = journal.c.status.in_((*FINAL, DELIVERY_UNKNOWN))
@@ -61,17 +61,19 @@ def to_look_up(
     query = (
         select(journal)
         .where(journal.c.kind == "text", journal.c.project == str(project))
-        .where(journal.c.sender == sender, unsettled)
+        .where(journal.c.sender.is_not(None), unsettled)
         .order_by(journal.c.posting_at, journal.c.key)
     )
+    if sender is not None:
+        query = query.where(journal.c.sender == sender)
     with store.read() as connection:
         return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
-def owned_references(store: Store, sender: str) -> frozenset[str]:
-    """Return the SIDs that stand in the journal for a sender, whichever study's texts they are."""
+def owned_references(store: Store) -> frozenset[str]:
+    """Return the SIDs that stand in the journal, whichever study's and sender's texts they are."""
     query = select(journal.c.reference).where(
-        journal.c.sender == sender, journal.c.reference.is_not(None)
+        journal.c.kind == "text", journal.c.reference.is_not(None)
     )
     with store.read() as connection:
         return frozenset(connection.execute(query).scalars())
