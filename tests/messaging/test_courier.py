@@ -16,7 +16,7 @@ from tests.state.conftest import StillClock
 from redcap_jobs.couriers import NothingMore
 from redcap_jobs.errors import StateError
 from redcap_jobs.messaging.courier import TextCourier
-from redcap_jobs.messaging.twilio import TwilioUnreachable
+from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
 from redcap_jobs.plan import Action, Posted, Stands, Text, Withhold
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.stops import Stop, hindrance, say

@@ -14,7 +14,7 @@ import redcap_jobs.messaging
 MESSAGING = Path(redcap_jobs.messaging.__file__).parent
 PURE = (
     *("delivery", "hours", "keys", "phone", "reply_words", "segments", "statuses", "text"),
-    *("twilio_codes", "lists", "logged_texts", "log_rows", "text_names"),
+    *("twilio_codes", "lists", "logged_texts", "log_rows", "text_names", "twilio_answers"),
 )
 FOR_TYPES_ONLY = "TYPE_CHECKING"
 

@@ -17,7 +17,8 @@ import responses
 from responses.matchers import query_param_matcher, urlencoded_params_matcher
 
 from redcap_jobs.errors import CredentialsError, GuardRefused
-from redcap_jobs.messaging.twilio import Account, TwilioClient, TwilioUnreachable
+from redcap_jobs.messaging.twilio import Account, TwilioClient
+from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
 from redcap_jobs.messaging.twilio_codes import CODES, reaction
 
 SID, TOKEN = "AC" + "a1" * 16, "0123456789abcdef" * 2
@@ -315,6 +316,8 @@ def test_a_question_without_an_answer_says_so(
         client.inbound(date(2026, 11, 23))
     assert NUMBER not in str(told.value)
     assert TOKEN not in str(told.value)
+    code = str(json.loads(body)["code"]) if body.startswith("{") else "none"
+    assert status == 200 or f"code {code}" in str(told.value)
 
 
 def test_a_number_of_somebody_else_is_refused(

@@ -147,7 +147,7 @@ class TextCourier:
             NothingMore: The sender's newest text did not arrive, for a reason that meets all.
 
         """
-        from redcap_jobs.messaging.twilio import TwilioUnreachable
+        from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
         from redcap_jobs.messaging.watch import Seen
 
         if self._first is None or self._looked:

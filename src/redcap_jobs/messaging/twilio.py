@@ -12,15 +12,20 @@ open whether the text went out.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from redcap_jobs.errors import CredentialsError, GuardRefused, RedcapJobsError
+from redcap_jobs.errors import CredentialsError, GuardRefused
 from redcap_jobs.messaging.delivery import SID, TwilioMessage
-from redcap_jobs.messaging.twilio_codes import CODES, reaction
+from redcap_jobs.messaging.twilio_answers import (
+    NotFound,
+    TwilioUnreachable,
+    explained,
+    lost,
+    refused,
+)
 from redcap_jobs.plan import Posted
 
 if TYPE_CHECKING:
@@ -35,15 +40,6 @@ TIMEOUT_SECONDS = 40.0
 """Twilio itself gives up after 30: waiting longer leaves fewer answers unknown."""
 PAGE_SIZE = 1000
 VALIDITY_LONGEST = timedelta(hours=10)
-SERVER_ERROR = 500
-REQUEST_TIMEOUT = 408
-TOO_MANY_REQUESTS = 429
-NOT_FOUND = 20404
-CODE = re.compile(r"[1-9][0-9]{2,6}")
-
-
-class TwilioUnreachable(RedcapJobsError):
-    """Twilio gave no usable answer to a question; nothing was sent by it."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,8 @@ class TwilioClient:
         if str(account.status) != "active":
             raise GuardRefused(
                 "sender",
-                f"the Twilio account is {account.status}, so that no text can be sent; ask Twilio",
+                f"the Twilio account is {account.status}, so that no text can be sent; look in "
+                "Twilio's console (an empty balance suspends an account, too), or ask Twilio",
             )
 
     def _verify_service(self) -> None:
@@ -296,74 +293,6 @@ class TwilioClient:
                 f"Twilio gave no usable answer ({type(error).__name__}); nothing was sent; "
                 "the next run asks again"
             ) from None
-
-
-class NotFound(TwilioUnreachable):
-    """Twilio has nothing of that name."""
-
-
-def refused(status: object, code: str) -> Posted:
-    """Say what a refused POST means: the table's word for its code, unknown for server errors.
-
-    Unknown, too, for 408: something on the way had no patience, and may have passed it on. With 429
-    nothing was processed (Twilio's error page 20429), but its code may say that more would not be
-    either: a full queue (21611) and the daily limit (63038) come with it (recorded in twilio-php's
-    issue 661 and in public tests against Twilio).
-
-    Either may come from a body that is not Twilio's: what is no number is not believed, nor kept.
-    """
-    if not isinstance(status, int):
-        return Posted("unknown", note="HTTP status not told")
-    code = code if CODE.fullmatch(code) else str(status)
-    if status >= SERVER_ERROR or status == REQUEST_TIMEOUT:
-        return Posted("unknown", code=code, note=f"HTTP {status}")
-    if code == str(status) != str(TOO_MANY_REQUESTS):
-        sentence = (
-            f"HTTP {status} came without a code of Twilio's: something on the way answered in its "
-            "place; look at [sender] url and the network"
-        )
-        return Posted("rejected", code=code, stops=sentence, sentence=sentence)
-    busy = status == TOO_MANY_REQUESTS
-    known = reaction("20429" if busy and code not in CODES else code)
-    return Posted(
-        "rejected",
-        code=code,
-        not_sent=busy or known.kind == "not_sent",
-        stops=known.sentence if known.stops_run else "",
-        sentence=known.sentence,
-    )
-
-
-def lost(error: Exception) -> Posted:
-    """Tell a connection that was never made, which sent nothing, from an answer that was lost."""
-    from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if isinstance(reason, NewConnectionError | ConnectTimeoutError | NameResolutionError):
-        sentence = "Twilio could not be reached, so nothing was sent; it is tried again"
-        return Posted("rejected", code="", not_sent=True, stops=sentence, sentence=sentence)
-    return Posted("unknown", note=type(error).__name__)
-
-
-def explained(error: Exception) -> RedcapJobsError:
-    """Turn twilio-python's error to a question into ours; its own text quotes numbers.
-
-    A list's error has no status of its own, only the answer as its second argument.
-    """
-    answer = error.args[1] if len(error.args) > 1 else None
-    status = getattr(error, "status", getattr(answer, "status_code", 0))
-    code = getattr(error, "code", None)
-    if status in (401, 403):
-        return CredentialsError(
-            f"Twilio refused the credentials (HTTP {status}, code {code or 'none'}): they are wrong, "
-            "or the account is suspended. Correct the variables that [sender] names, or ask Twilio"
-        )
-    if code == NOT_FOUND:  # 404 without it is the word of something on the way
-        return NotFound(f"Twilio knows nothing of that name (code {code})")
-    return TwilioUnreachable(
-        f"Twilio answered HTTP {status or '?'} (code {code or 'none'}); nothing was sent; the next "
-        "run asks again"
-    )
 
 
 def utc(instant: datetime | None) -> datetime | None:
