@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 from study_home import DEV, PROD, Done
-from texting import ACCOUNT, Texting, texting
+from texting import ACCOUNT, Texting, lose_the_state, texting
 from typed import typed
 
 from redcap_jobs.messaging.twilio_codes import reaction
@@ -125,11 +126,19 @@ def test_bad_words_are_one_clear_line(study: Texting) -> None:
         (("settle", name, "--sent", "SM12"), "32 hexadecimal"),
         (("settle", name, "--sent", str(sent.reference)), "already"),
         (("settle", "9999/m2-survey/0", "--not-sent"), "knows no text"),
-        (("settle", name_of(sent), "--not-sent"), "nothing was changed"),
+        (("settle", name_of(sent), "--not-sent"), "counts as sent already, under SM"),
+        (("settle", name_of(sent), "--sent", str(sent.reference)), "counts as sent already; noth"),
         (("read", SID, "--keep"), "no reply that waits"),
         (("read", SID), "one of them"),
         (("stop", "1001", "--reason", "  "), "blank"),
         (("stop", "1001"), "--reason"),
+        (("stop", "", "--reason", "asked"), "is blank"),
+        (("stop", " 1001", "--reason", "asked"), "a blank around it"),
+        (("allow", "1001", "--reason", "asked", "--token", DEV), "not for a copy of it"),
+        (("stop", "1001", "--reason", "asked", "--token", DEV), "not for a copy of it"),
+        (("rename-record", sent.record, " "), "two different"),
+        (("stopp", "1001"), "No such command"),
+        (("overview", "--days", "99999999999"), "range"),
         (("rename-record", "1001", "1001"), "two different"),
         (("rename-record", "9999", "9998"), "knows nothing"),
         (("list", "--since", "2026-11-02", "--until", "2026-11-01"), "lies before"),
@@ -143,6 +152,56 @@ def test_bad_words_are_one_clear_line(study: Texting) -> None:
         told = [line for line in done.err.splitlines() if line]
         assert len(told) == 1 or told[0].startswith("Usage:"), told
     assert entries(study) == before
+
+
+@pytest.mark.parametrize(
+    "phone", ["+12025550123", "(202) 555-0123", "2025550123", "somebody@example.org"]
+)
+@pytest.mark.parametrize("word", ["stop", "allow"])
+def test_a_phone_in_a_records_place_is_refused(study: Texting, word: str, phone: str) -> None:
+    """It would stand in the state for good, and stop nobody; nor is it said again."""
+    done = messages(study, word, phone, "--reason", "asked by telephone")
+    assert (done.code, done.out) == (2, "")
+    assert "give the record id" in done.err
+    assert phone not in done.err
+    with Store.open(study.home.state_url) as store:
+        assert stops_of(store, "ismile").empty
+
+
+def test_any_day_of_the_calendar_may_bound_a_list(study: Texting) -> None:
+    """The first and the last day there are leave an end open; at a screen a list is narrow."""
+    study.run()
+    done = messages(study, "list", "--since", "0001-01-01", "--until", "9999-12-31")
+    assert (done.code, done.err) == (0, "")
+    assert f"{len(study.accepted)} texts; --output csv" in done.out
+    assert max(map(len, done.out.splitlines())) < 110
+    assert len(messages(study, "list", "--since", "9999-12-31", "--output", "csv").out.split()) == 1
+
+
+def test_a_stop_by_telephone_outlives_the_state(study: Texting) -> None:
+    """The next run ticks it in REDCap; after the state was lost and made anew nobody is texted."""
+    foretold = typed(study, "due", study.home.study, "--days", "1", "--output", "csv").out
+    record = next(csv.DictReader(io.StringIO(foretold)))["record"]
+    assert messages(study, "stop", record, "--reason", "asked by telephone").code == 0
+    study.run("poll-messages")
+    lose_the_state(study)
+    assert typed(study, "state", "adopt", study.home.study, "--token", PROD).code == 0
+    study.run()
+    texted = {entry.record for entry in entries(study) if entry.state == "sent"}
+    assert texted
+    assert record not in texted
+
+
+def test_without_a_field_for_opt_outs_a_stop_is_told_to_stand_in_the_state_alone(
+    study: Texting,
+) -> None:
+    """Whoever types it can enter it in REDCap, and have the study file name a field."""
+    study.home.edit_study('opted_out = "[first-event-name][sms_opted_out]" ', "# ")
+    study.run()
+    stop = messages(study, "stop", entries(study)[0].record, "--reason", "asked by telephone")
+    assert stop.code == 0
+    assert "stands in the state alone" in stop.err
+    assert "ticks" not in stop.out
 
 
 def test_the_list_holds_every_attempt_and_nothing_private(study: Texting) -> None:
@@ -186,7 +245,7 @@ def test_a_stop_for_a_record_nobody_knows_holds_and_is_told(study: Texting) -> N
     """It may be a participant of tomorrow or a slip of the pen: done, and said on stderr."""
     stop = messages(study, "stop", "9999", "--reason", "asked by telephone")
     assert (stop.code, "check the id" in stop.err) == (0, True)
-    assert "no phone of it is known yet" in stop.out
+    assert "no text has gone to it yet" in stop.out
 
 
 def test_the_phone_is_stopped_with_the_record(study: Texting) -> None:
@@ -196,6 +255,7 @@ def test_the_phone_is_stopped_with_the_record(study: Texting) -> None:
     phone = text_of(study, first).to
     stop = messages(study, "stop", first.record, "--reason", "asked by telephone")
     assert "and so for its phone" in stop.out
+    assert "ticks [first-event-name][sms_opted_out] in REDCap" in stop.out
     with Store.open(study.home.state_url) as store:
         held = stops_of(store, "ismile")
     assert {("record", first.record), ("phone", first.phone_hash)} == {
@@ -244,6 +304,25 @@ def test_keep_never_lifts_a_stop_and_waits_for_all_replies(study: Texting) -> No
 def waiting(study: Texting) -> list[Any]:
     with Store.open(study.home.state_url) as store:
         return list(replies_to_read(store, "ismile"))
+
+
+def test_what_a_lost_state_would_forget_is_counted(study: Texting) -> None:
+    """``state info`` counts stops by what they are about, and replies, those to read apart."""
+    study.run()
+    one, two = entries(study)[:2]
+    messages(study, "stop", one.record, "--reason", "asked by telephone")
+    study.home.sandbox.twilio.receive(text_of(study, two).to, OURS, "who is this, please?")
+    study.run("poll-messages")
+    found = json.loads(typed(study, "state", "info", "--output", "json").out)
+    counts = {name: number for name, number in found.items() if name.startswith(("stops", "repl"))}
+    assert counts == {
+        "stops": 3,
+        "stops phone held": 1,
+        "stops phone stopped": 1,
+        "stops record stopped": 1,
+        "replies": 1,
+        "replies to read": 1,
+    }
 
 
 def rename_in_redcap(study: Texting, old: str, new: str) -> None:

@@ -47,11 +47,32 @@ def test_resume_ends_it(study: Texting) -> None:
     assert study.accepted
 
 
+def test_a_pause_in_place_of_a_longer_one_is_told(study: Texting) -> None:
+    """Somebody else may have said the longer one; the same day again is nothing new."""
+    pause(study, "2026-12-24")
+    pause(study, "2026-12-24")
+    arguments = ("--until", "2026-11-25", "--reason", "a wrong link")
+    shorter = typed(study, "pause", study.home.study, *arguments)
+    assert (shorter.code, "2026-12-24 is over: that does not count" in shorter.err) == (0, True)
+
+
+def test_resume_says_that_the_study_file_pauses_too(study: Texting) -> None:
+    """Nobody waits for texts that still do not go out."""
+    written = study.home.study.read_text(encoding="utf-8")
+    file_pause = '[[pauses]]\nfrom = 2026-11-20\nuntil = 2026-11-30\nwhy = "holidays"\n'
+    study.home.study.write_text(f'{written}\n{file_pause}texts = "wait"\n', encoding="utf-8")
+    pause(study)
+    resumed = typed(study, "resume", study.home.study)
+    assert "texts again" not in resumed.out
+    assert "pauses until 2026-11-30 is over ([[pauses]])" in resumed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--until", "2026-11-23", "--reason", "late"), "lies in the past"),
         (("--until", "tomorrow", "--reason", "late"), "does not match"),
+        (("--until", "9999-12-31", "--reason", "late"), "too far away"),
         (("--until", "2026-11-25", "--reason", " "), "blank"),
         (("--until", "2026-11-25"), "--reason"),
         (("--reason", "late"), "--until"),

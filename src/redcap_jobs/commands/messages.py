@@ -14,9 +14,14 @@ from redcap_jobs.commands.options import ENV_FILE, together
 from redcap_jobs.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redcap_jobs.messaging.stopping import Said
 
 NOT_DELIVERED_DAYS = 14
+YEARS = (2000, 2999)
+SHOWN = ("record", "message", "occurrence", "attempt", "posted_at", "state")
+"""What of a list fits a screen, besides Twilio's word."""
 TOKEN = click.option(
     "--token",
     metavar="NAME",
@@ -36,7 +41,9 @@ class MessagesGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``messages STUDY`` as ``messages overview STUDY``."""
-        if args and args[0] not in (*self.commands, "--help"):
+        words = [each for each in args[:2] if not each.startswith("-")]
+        mistyped = len(words) == 2 and not Path(words[0]).suffix  # "stopp study.toml"
+        if args and args[0] not in (*self.commands, "--help") and not mistyped:
             args = [self.default_command, *args]
         return super().parse_args(ctx, args)
 
@@ -59,7 +66,7 @@ def command() -> None:
 @OF_STUDY
 @click.option(
     "--days",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 3650),
     default=NOT_DELIVERED_DAYS,
     show_default=True,
     help="How far back texts that were not delivered are listed.",
@@ -131,10 +138,10 @@ def list_command(
       redcap-jobs messages list study.toml --env-file .env \\
           --since 2026-11-01 --until 2026-11-30 --output csv > november.csv
     """  # noqa: D301 - click reads the backspace
-    from redcap_jobs.messaging.lists import LIST_COLUMNS, attempt_rows
+    from redcap_jobs.messaging.lists import LIST_COLUMNS, attempt_rows, twilio_words
     from redcap_jobs.open_study import open_study
     from redcap_jobs.plan import Table
-    from redcap_jobs.render import console_for, rich_table
+    from redcap_jobs.render import console_for, counted, rich_table
     from redcap_jobs.state.text_lists import posted_between
 
     if since and until and until < since:
@@ -151,8 +158,14 @@ def list_command(
         written.writerow(LIST_COLUMNS)
         written.writerows(rows)
         return
-    shown = Table("Texts, oldest first", LIST_COLUMNS, rows)
-    console_for(terminal=sys.stdout.isatty()).print(rich_table(shown))
+    columns = [LIST_COLUMNS.index(name) for name in SHOWN]
+    words = [twilio_words(entry) for entry in entries]
+    lines = tuple(
+        (*(row[column] for column in columns), word) for row, word in zip(rows, words, strict=True)
+    )
+    console = console_for(terminal=sys.stdout.isatty())
+    console.print(rich_table(Table("Texts, oldest first", (*SHOWN, "Twilio"), lines)))
+    console.print(f"{counted(len(rows), 'text')}; --output csv has SIDs, meanings and runs, too")
 
 
 @command.command("settle", epilog=EXIT_CODES, short_help="Say what became of a text.")
@@ -231,10 +244,11 @@ def read_command(study: str, sid: str, env_file: Path | None, stop: bool, keep: 
 def stop_command(
     study: str, env_file: Path | None, token: str | None, record: str, reason: str
 ) -> None:
-    """Send RECORD no more texts, nor the phone that its last text went to.
+    """Send RECORD no more texts, nor its phone for any other record.
 
-    Holds from this moment, also for a run under way. Enter it in REDCap as well, where the study
-    has a field for it.
+    Holds from this moment, also for a run under way. The next run ticks it in REDCap as well, where
+    the study file names a field for it ([participants.write] opted_out): a lost state forgets no
+    stop then.
 
     \b
     Example:
@@ -246,8 +260,13 @@ def stop_command(
     with open_study(study, env_file) as opened:
         project = opened.project(token)
         said = say_of_record(opened, project, record, "stopped", reason, by_whom())
+        fields = opened.study.participants.write.opted_out
     click.echo(f"record {record} gets no more texts{phone_words(said)}")
+    if fields and said.record:
+        named = " and ".join(map(str, fields))
+        click.echo(f"the next run of poll-messages or send-surveys ticks {named} in REDCap")
     warn_unless_known(said, record)
+    warn_of_state_alone(study, fields)
 
 
 @command.command("allow", epilog=EXIT_CODES, short_help="Texts for a record again.")
@@ -276,7 +295,10 @@ def allow_command(
     click.echo(f"record {record} may be texted again{phone_words(said)}")
     if fields:
         named = " and ".join(map(str, fields))
-        click.echo(f"an opt-out that stands in REDCap stays until it is taken back there: {named}")
+        click.echo(
+            f"an opt-out that stands in REDCap stays until it is taken back there: {named}, for "
+            "each record of the phone"
+        )
     warn_unless_known(said, record)
 
 
@@ -341,12 +363,16 @@ def rename_command(
 
 
 def start_of(day: datetime | None, zone: str, days: int = 0) -> datetime | None:
-    """Return the aware instant at which a day, or one some days later, begins in a zone."""
+    """Return the aware instant at which a day, or one some days later, begins in a zone.
+
+    One before or after all texts counts as that of :data:`YEARS`, within what instants can be.
+    """
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
     if day is None:
         return None
+    day = min(max(day, datetime(YEARS[0], 1, 1)), datetime(YEARS[1], 1, 1))  # noqa: DTZ001 - a date
     return (day + timedelta(days=days)).replace(tzinfo=ZoneInfo(zone))
 
 
@@ -359,10 +385,23 @@ def by_whom() -> str:
 
 def phone_words(said: Said) -> str:
     """Say whether the phone was known, and is meant, too."""
-    return ", and so for its phone" if said.phone else "; no phone of it is known yet"
+    return ", and so for its phone" if said.phone else "; no text has gone to it yet"
 
 
 def warn_unless_known(said: Said, record: str) -> None:
     """Say on stderr that the state knows nothing of a record: it may be a slip of the pen."""
     if not said.record:
-        click.echo(f"the state knows nothing of record {record} yet: check the id", err=True)
+        click.echo(
+            f"the state knows nothing of record {record} yet: check the id; nobody else is meant",
+            err=True,
+        )
+
+
+def warn_of_state_alone(study: str, fields: Sequence[object]) -> None:
+    """Say on stderr that REDCap will not know of a stop, where no field is named for it."""
+    if not fields:
+        click.echo(
+            f"{study} names no [participants.write] opted_out, so this stands in the state alone "
+            "and is lost with it: enter it in REDCap, too, and name a field there for opt-outs",
+            err=True,
+        )

@@ -38,7 +38,9 @@ def command(study: str, until: datetime, reason: str, env_file: Path | None) -> 
     from redcap_jobs.state.runs import unix_user
 
     with open_study(study, env_file) as opened:
-        pause(opened, until.date(), reason, unix_user())
+        before = pause(opened, until.date(), reason, unix_user())
     click.echo(
         f"no texts of {opened.id} until {until:%Y-%m-%d} is over; redcap-jobs resume ends it"
     )
+    if before is not None and before != until.date():
+        click.echo(f"it was paused until {before} is over: that does not count any more", err=True)

@@ -23,10 +23,21 @@ def command(study: str, env_file: Path | None) -> None:
     Example:
       redcap-jobs resume study.toml --env-file .env
     """  # noqa: D301 - click reads the backspace
+    from zoneinfo import ZoneInfo
+
     from redcap_jobs.messaging.stopping import resume
     from redcap_jobs.open_study import open_study
     from redcap_jobs.state.runs import unix_user
 
     with open_study(study, env_file) as opened:
         paused = resume(opened, unix_user())
-    click.echo(f"{opened.id} texts again" if paused else f"{opened.id} was not paused")
+        today = opened.store.clock.now().astimezone(ZoneInfo(opened.study.study.time_zone)).date()
+    in_file = [each for each in opened.study.pauses if each.from_ <= today <= each.until]
+    for each in in_file:
+        click.echo(
+            f"{study} pauses until {each.until} is over ([[pauses]]): shorten that there", err=True
+        )
+    if in_file:
+        click.echo(f"the pause by command {'is ended' if paused else 'was none'}")
+    else:
+        click.echo(f"{opened.id} texts again" if paused else f"{opened.id} was not paused")

@@ -44,4 +44,22 @@ def settle_text(
     try:
         return settle(journal, entry.key, "sent" if sid else "not_sent", by, sid or "")
     except IllegalTransition as error:
-        raise UsageError(f"{name} cannot be settled so: {error}") from error
+        raise UsageError(
+            f"{name} {standing(entry, sid)}; nothing was changed: only a text that nobody knows "
+            "about can be settled, or one that was refused as not sent; see redcap-jobs messages"
+        ) from error
+
+
+def standing(entry: Entry, sid: str | None) -> str:
+    """Say how a text stands that is not to be settled so."""
+    if entry.state == "sent":
+        same = sid is not None and sid == entry.reference
+        under = "" if same else f", under {entry.reference or 'no SID'}"
+        return f"counts as sent already{under}"
+    if entry.state == "rejected" and entry.not_sent:
+        return "counts as not sent already"
+    if entry.state == "rejected":
+        return f"was refused by Twilio ({entry.code or 'without a code'}), so it was not sent"
+    if entry.state in ("claimed", "posting"):
+        return "is being sent at this moment"
+    return "was not posted at all"

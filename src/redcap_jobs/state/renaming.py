@@ -33,7 +33,7 @@ def rename_record(store: Store, study: str, project: ProjectKey, old: str, new: 
             of them is being sent; or the names are the same.
 
     """
-    if old == new or not new:
+    if old == new or not new or new != new.strip():
         raise UsageError(f"{old!r} cannot be renamed to {new!r}: give two different record ids")
     with store.write() as connection:
         rows = rows_of(connection, project, old)
