@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -15,6 +15,7 @@ from redcap_jobs.state.journal_evidence import set_status
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 
+SENDER = "hash of the sender"
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
@@ -32,9 +33,7 @@ class Texts:
         self.journal, self.store, self.project = journal, store, project
 
     def end(self, key: str, status: str, code: str = "", *, sender: str = "") -> None:
-        intent = a_text(self.project, key)
-        if sender:
-            intent = replace(intent, sender=sender)
+        intent = a_text(self.project, key, sender=sender or SENDER)
         claim = posted(self.journal, intent)
         self.journal.sent(claim, f"SM{key}", "queued")
         set_status(self.store, key, 1, status, code)
@@ -47,7 +46,7 @@ def texts(journal: Journal, store: Store, project: ProjectKey) -> Texts:
 
 @pytest.fixture
 def watch(store: Store, project: ProjectKey, clock: StillClock) -> Watch:
-    client = Twilio(a_text(project).sender)
+    client = Twilio(SENDER)
     return Watch(store, "small", project, client, str, clock)  # type: ignore[arg-type] # a stand-in
 
 
