@@ -1,4 +1,4 @@
-"""A server over the two small projects, and a caller for each."""
+"""A server over the two small projects with a caller for each, and one with a Twilio account."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode adds no folder
 
 from sandbox_projects import Caller, registry, trial
+from twilio_texts import Raw, serving
 
 from redcap_jobs.sandbox.server import Sandbox
 
@@ -32,3 +33,15 @@ def longitudinal(server: Sandbox) -> Caller:
 @pytest.fixture
 def classic(server: Sandbox) -> Caller:
     return Caller(server.url, server.tokens["REDCAP_API_SMALL_REGISTRY"])
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Serve a Twilio account on a clock that stands still."""
+    with serving() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def raw(sandbox: Sandbox) -> Raw:
+    return Raw(sandbox)

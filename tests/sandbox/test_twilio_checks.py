@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,7 +16,6 @@ from twilio_texts import (
     Raw,
     client_of,
     refusal,
-    serving,
 )
 
 from redcap_jobs.errors import UsageError
@@ -27,17 +24,6 @@ from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.twilio_account import ApiKey, MessagingService, TwilioAccount
 from redcap_jobs.sandbox.twilio_errors import REFUSALS, TwilioRefusal
 from redcap_jobs.sandbox.twilio_segments import segments_of
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with serving() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def raw(sandbox: Sandbox) -> Raw:
-    return Raw(sandbox)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,16 +19,9 @@ from twilio_texts import (
     TOKEN,
     client_of,
     refusal,
-    serving,
 )
 
 from redcap_jobs.sandbox.server import Sandbox
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with serving() as sandbox:
-        yield sandbox
 
 
 def test_a_message_is_created_and_fetched(sandbox: Sandbox) -> None:

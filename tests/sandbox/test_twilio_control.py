@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from twilio_texts import (
     TOKEN,
     Raw,
     control,
-    serving,
 )
 
 from redcap_jobs.errors import StateUnusable
@@ -29,12 +27,6 @@ from redcap_jobs.sandbox.twilio_create import create
 from redcap_jobs.sandbox.twilio_keep import kept_account
 
 AUTH = (ACCOUNT_SID, TOKEN)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with serving() as sandbox:
-        yield sandbox
 
 
 def get(sandbox: Sandbox, path: str, auth: tuple[str, str] | None = AUTH) -> requests.Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,19 +17,12 @@ from twilio_texts import (
     PHONE,
     Raw,
     client_of,
-    serving,
 )
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.fault_options import fault_of
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.server import Sandbox
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with serving() as sandbox:
-        yield sandbox
 
 
 def outcome(client: Client) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -19,19 +18,7 @@ from twilio_texts import (
 )
 
 from redcap_jobs.errors import UsageError
-from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.twilio_fates import FATES, Ending, Fate
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with serving() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def raw(sandbox: Sandbox) -> Raw:
-    return Raw(sandbox)
 
 
 def sid_of(raw: Raw, **form: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -19,7 +18,6 @@ from twilio_texts import (
     SERVICE,
     Raw,
     client_of,
-    serving,
 )
 
 from redcap_jobs.sandbox.server import Sandbox
@@ -27,17 +25,6 @@ from redcap_jobs.sandbox.server import Sandbox
 FORM = {"To": PHONE, "From": NUMBER, "Body": "Hello"}
 ENCODED = b"To=%2B16175550123&From=%2B12025550100&Body=d%C3%ADa"
 URLENCODED = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with serving() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def raw(sandbox: Sandbox) -> Raw:
-    return Raw(sandbox)
 
 
 @pytest.mark.parametrize("header", ["Idempotency-Key", "I-Twilio-Idempotency-Token"])
