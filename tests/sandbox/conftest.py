@@ -31,6 +31,12 @@ def longitudinal(server: Sandbox) -> Caller:
 
 
 @pytest.fixture
+def caller(longitudinal: Caller) -> Caller:
+    """Return the caller where a test needs but one project."""
+    return longitudinal
+
+
+@pytest.fixture
 def classic(server: Sandbox) -> Caller:
     return Caller(server.url, server.tokens["REDCAP_API_SMALL_REGISTRY"])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +22,6 @@ from redcap_jobs.sandbox.store import RowKey
 from redcap_jobs.sandbox.stored_files import StoredFile
 
 PHOTO = {"content": "file", "record": "2", "field": "photo", "event": "start_arm_2"}
-
-
-@pytest.fixture
-def server() -> Iterator[Sandbox]:
-    with Sandbox([trial()]) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def caller(server: Sandbox) -> Caller:
-    return Caller(server.url, server.project(901).token)
 
 
 def test_an_export_gives_the_bytes_and_names_the_file(caller: Caller) -> None:

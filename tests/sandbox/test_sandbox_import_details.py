@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,17 +19,6 @@ START = "start_arm_1"
 KEYS = {"record_id": "10", "redcap_event_name": START}
 NOT_THAT_FORMAT = "The data is not in the specified format."
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def server() -> Iterator[Sandbox]:
-    with Sandbox([trial()]) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def caller(server: Sandbox) -> Caller:
-    return Caller(server.url, server.project(901).token)
 
 
 def stored(server: Sandbox, record: str = "10") -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,17 +23,6 @@ NEEDED = (
     "to import data for this field into a non-repeating instrument."
 )
 GROUP = "redcap_data_access_group"
-
-
-@pytest.fixture
-def server() -> Iterator[Sandbox]:
-    with Sandbox([trial()]) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def caller(server: Sandbox) -> Caller:
-    return Caller(server.url, server.project(901).token)
 
 
 def lock(server: Sandbox, key: RowKey, form: str) -> None:

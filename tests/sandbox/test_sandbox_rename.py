@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -10,7 +9,7 @@ from datetime import datetime
 from threading import Barrier
 
 import pytest
-from sandbox_projects import Caller, trial
+from sandbox_projects import Caller
 
 from redcap_jobs.sandbox.members import Rights, user
 from redcap_jobs.sandbox.server import Sandbox
@@ -18,17 +17,6 @@ from redcap_jobs.sandbox.store import Draft, RowKey
 
 RENAME = {"content": "record", "action": "rename"}
 START = "start_arm_1"
-
-
-@pytest.fixture
-def server() -> Iterator[Sandbox]:
-    with Sandbox([trial()]) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def caller(server: Sandbox) -> Caller:
-    return Caller(server.url, server.project(901).token)
 
 
 def test_a_renamed_record_keeps_everything(server: Sandbox, caller: Caller) -> None:

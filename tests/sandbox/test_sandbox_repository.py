@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import requests
 from file_uploads import upload
-from sandbox_projects import Caller, trial
+from sandbox_projects import Caller
 
 from redcap_jobs.sandbox.file_repository import Document, Folder, Repository
 from redcap_jobs.sandbox.members import Role, user
 from redcap_jobs.sandbox.server import Sandbox
-
-
-@pytest.fixture
-def server() -> Iterator[Sandbox]:
-    with Sandbox([trial()]) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def caller(server: Sandbox) -> Caller:
-    return Caller(server.url, server.project(901).token)
 
 
 def repository(caller: Caller, action: str, **parameters: str) -> requests.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twilio_texts import (
     ACCOUNT_SID,
@@ -200,6 +200,7 @@ def test_segments(raw: Raw, body: str, count: int) -> None:
     assert raw.send(body=body).json()["num_segments"] == str(count)
 
 
+@settings(deadline=None)
 @given(st.text(st.one_of(st.sampled_from("ab{€^\n\f"), st.sampled_from("áç💩`"), st.characters())))
 @example("{" * 153 + "x")
 @example("x" * 152 + "{" + "x" * 152 + "{")
