@@ -70,6 +70,8 @@ class Replies:
     clock: StillClock
     read_at: datetime = NOON
     reads: int = 0
+    broken: bool = False
+    stuck: datetime | None = None
     lost: str = ""
     learnt: Callable[[], str] = lambda: ""
     looks: list[str] = field(default_factory=list)
@@ -78,7 +80,9 @@ class Replies:
         return self.clock.now() - self.read_at <= within
 
     def read_replies(self, seen: object) -> None:
-        self.read_at, self.reads = self.clock.now(), self.reads + 1
+        if self.broken:
+            raise TwilioUnreachable("Twilio answered HTTP 503")
+        self.read_at, self.reads = self.stuck or self.clock.now(), self.reads + 1
 
     def comes_to_nothing(self) -> str:
         return self.lost
@@ -281,17 +285,51 @@ def test_replies_are_read_again_before_they_are_old(desk: Desk) -> None:
     assert desk.sender.asked == ["verify"]
 
 
-@pytest.mark.parametrize(("minutes", "stops"), [(15, False), (15.1, True)])
-def test_nothing_is_sent_where_replies_were_not_read_lately(
+@pytest.mark.parametrize(("minutes", "reads"), [(10, 0), (10.1, 1), (60, 1)])
+def test_replies_are_read_again_after_a_long_wait(desk: Desk, minutes: float, reads: int) -> None:
+    """A study may leave an hour between two texts: a STOP that came meanwhile counts."""
+    desk.pace.wait = timedelta(minutes=minutes)
+    assert desk.verdict() == ""
+    assert desk.replies.reads == reads
+
+
+@pytest.mark.parametrize(("minutes", "stops"), [(0, True), (11, True), (10, False)])
+def test_nothing_is_sent_where_replies_cannot_be_read(
     desk: Desk, minutes: float, stops: bool
 ) -> None:
-    """A STOP may lie in between: after a wait of a quarter of an hour the run sends no more."""
-    desk.pace.wait = timedelta(minutes=minutes)
+    """A STOP may lie in between: the run sends no more, and says why; what was sent stands."""
+    desk.replies.broken = True
+    if minutes:
+        desk.pace.wait = timedelta(minutes=minutes)
+    else:
+        desk.clock.sleep(timedelta(minutes=11))
     if stops:
-        with pytest.raises(NothingMore, match="replies were not read within 15 minutes"):
+        with pytest.raises(NothingMore, match=r"replies could not be read .*HTTP 503"):
             desk.verdict()
     else:
         assert desk.verdict() == ""
+
+
+def test_nothing_is_sent_by_a_clock_that_was_set_back(desk: Desk) -> None:
+    """Reading does not make them fresh: by what this machine says, they were read in the future."""
+    desk.replies.stuck = NOON - timedelta(minutes=16)
+    desk.replies.read_at = desk.replies.stuck
+    with pytest.raises(NothingMore, match="replies were not read within 15 minutes"):
+        desk.verdict()
+
+
+@pytest.mark.parametrize(("minutes", "goes_out"), [(9, True), (10, False), (60, False)])
+def test_a_disk_that_stalls_sends_nothing_into_the_night(
+    desk: Desk, minutes: int, goes_out: bool
+) -> None:
+    """The hours are looked at once more when everything is on disk; known as not sent."""
+    at(desk, monday("19:49"))
+    desk.pace.commit = lambda: desk.clock.sleep(timedelta(minutes=minutes))
+    posted = desk.post()
+    assert (posted.state == "sent") is goes_out
+    assert posted.not_sent is not goes_out
+    assert (desk.sender.asked[-1] == "slot is on disk") is not goes_out
+    assert ("hours" in posted.sentence) is not goes_out
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ MARGIN = timedelta(minutes=1)
 """A text lapses at Twilio so long before the allowed hours end."""
 SHORTEST = timedelta(minutes=5)
 """Nothing is sent that would lapse sooner: it might still be waiting in Twilio's queue."""
+TOO_SLOW = (
+    "the state was written so slowly that the sending hours are over; nothing was sent, and it is "
+    "tried again while it is not too late"
+)
 LOOKED_AT_AFTER = timedelta(seconds=15)
 """So long after its first text a run looks whether they arrive: Twilio knows within seconds."""
 REPLIES_READ_EVERY = timedelta(minutes=10)
@@ -116,6 +120,7 @@ class TextCourier:
         with self._throttle.slot(text.segments) as slot:
             self._slot = slot
             try:
+                self.read_replies_again()  # a slot may be an hour away
                 yield self.verdict(text)
             finally:
                 self._slot = None
@@ -124,18 +129,32 @@ class TextCourier:
         """Verify the sender once, and read the replies again before they are too old.
 
         Raises:
-            NothingMore: The sender's texts come to nothing.
+            NothingMore: The replies could not be read, or the sender's texts come to nothing.
 
         """
         if not self._verified:
             self._client.verify()
             self._throttle.share(self._client.number_hashes())
             self._verified = True
-        if not self._watch.replies_are_fresh(REPLIES_READ_EVERY):
-            from redcap_jobs.messaging.watch import Seen
-
-            self._watch.read_replies(Seen())
+        self.read_replies_again()
         self.look_whether_they_arrive()
+
+    def read_replies_again(self) -> None:
+        """Read the replies before they are too old.
+
+        Raises:
+            NothingMore: They could not be read; what was sent before is written back all the same.
+
+        """
+        from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
+        from redcap_jobs.messaging.watch import Seen
+
+        if self._watch.replies_are_fresh(REPLIES_READ_EVERY):
+            return
+        try:
+            self._watch.read_replies(Seen())
+        except TwilioUnreachable as error:
+            raise NothingMore(f"replies could not be read ({error}), so nothing is sent") from None
 
     def look_whether_they_arrive(self) -> None:
         """Look once, after the first texts of a run, whether what this sender sends comes to nothing.
@@ -202,7 +221,8 @@ class TextCourier:
     def post(self, action: Action) -> Posted:
         """Post it, once; a phone that Twilio names as opted out is stopped for good.
 
-        Where the sender's next slot cannot be committed nothing is posted, and that is known.
+        Where the sender's next slot cannot be committed, or so slowly that the hours are over by
+        then, nothing is posted, and that is known.
         """
         text = as_text(action)
         if self._slot is None:
@@ -211,7 +231,10 @@ class TextCourier:
             self._slot.posting()
         except StateError as error:
             return Posted("rejected", not_sent=True, stops=str(error), sentence=str(error))
-        posted = self._client.send(text.to, text.body, self.validity(text, self._clock.now()))
+        validity = self.validity(text, self._clock.now())
+        if validity < MARGIN:
+            return Posted("rejected", not_sent=True, sentence=TOO_SLOW)
+        posted = self._client.send(text.to, text.body, validity)
         if posted.state == "rejected" and reaction(posted.code).kind == "opted_out":
             reason = f"Twilio's code {posted.code}"
             stop = Stop("phone", self._keyed(text.to, "phone"), "stopped", "twilio", reason)
