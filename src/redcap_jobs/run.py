@@ -21,7 +21,13 @@ from redcap_jobs.notify.outcome import RunOutcome
 from redcap_jobs.plan import Inputs, Plan, ReadRows
 from redcap_jobs.progress import Progress
 from redcap_jobs.request import RunRequest, Terminal
-from redcap_jobs.run_end import keep_end, outcome_of_end, outcome_of_failure, tell
+from redcap_jobs.run_end import (
+    keep_end,
+    outcome_of_end,
+    outcome_of_failure,
+    tell,
+    tell_without_a_run,
+)
 from redcap_jobs.setting import Setting, open_setting
 
 if TYPE_CHECKING:
@@ -52,9 +58,18 @@ class Prepared:
 
 
 def run_job(request: RunRequest, terminal: Terminal, clock: Clock | None = None) -> RunOutcome:
-    """Run a job once and return how it ended. Raises what :func:`.open_setting` raises."""
-    with open_setting(request, terminal, clock or SystemClock()) as setting:
-        return Run(setting).perform()
+    """Run a job once and return how it ended.
+
+    Raises what :func:`.open_setting` raises, and what the state does where a run's beginning or
+    end cannot be kept: there is no outcome then, but the study's people are told all the same.
+    """
+    clock = clock or SystemClock()
+    try:
+        with open_setting(request, terminal, clock) as setting:
+            return Run(setting).perform()
+    except RedcapJobsError as error:
+        tell_without_a_run(request, terminal, error, clock)
+        raise
 
 
 class Run:

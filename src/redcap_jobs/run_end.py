@@ -7,15 +7,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from redcap_jobs.errors import ExitCode, RedcapJobsError
+from redcap_jobs.errors import ExitCode, RedcapJobsError, UsageError
 from redcap_jobs.notify.outcome import RunOutcome, notify
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from redcap_jobs.clock import Clock
     from redcap_jobs.executor import Executed
     from redcap_jobs.plan import Plan
     from redcap_jobs.progress import Progress
+    from redcap_jobs.request import RunRequest, Terminal
     from redcap_jobs.run import Prepared
     from redcap_jobs.setting import Setting
     from redcap_jobs.state.runs import RunState
@@ -139,6 +141,46 @@ def tell(setting: Setting, outcome: RunOutcome) -> None:
             clock=setting.clock,
             whole=not setting.request.records,
         )
+
+
+def tell_without_a_run(
+    request: RunRequest, terminal: Terminal, error: RedcapJobsError, clock: Clock
+) -> None:
+    """Mail a start of cron's that came to no run, where files and state say whom and what before.
+
+    Else nothing is said here: without study file and credentials nobody knows who wants to hear
+    of it, and without the state not whether they have. The error itself is told by the caller.
+    Never raises.
+    """
+    from redcap_jobs.jobs import load_job
+    from redcap_jobs.notify.alarms import after_run
+    from redcap_jobs.state.address import URL_VARIABLE
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import open_state
+    from redcap_jobs.study.credentials import load_credentials
+    from redcap_jobs.study.loading import load_bundled_or_file
+
+    somebody_reads_it = terminal.interactive or request.dry_run or request.as_of is not None
+    if somebody_reads_it or isinstance(error, UsageError) or not load_job(request.job).texts:
+        return
+    try:
+        study = load_bundled_or_file(str(request.study))
+        identity = study.redcap.projects.get(request.import_token)
+        if identity is None or identity.role != "production":
+            return
+        credentials = load_credentials(request.env_file)
+        with open_state(credentials.get(URL_VARIABLE), production=True, clock=clock) as store:
+            after_run(
+                RunOutcome("", request.job, study.study.id, "failed", error.exit_code, str(error)),
+                store=store,
+                study=study,
+                credentials=credentials,
+                project=ProjectKey(study.redcap.url, identity.project_id, identity.mode),
+                clock=clock,
+                whole=not request.records,
+            )
+    except RedcapJobsError as lacking:
+        log.debug("nobody was mailed: %s", type(lacking).__name__)
 
 
 def was_said(setting: Setting, outcome: RunOutcome) -> bool:

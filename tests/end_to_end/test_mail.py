@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from study_home import DEV
+from study_home import DEV, PROD
 from tests.notify.mail_server import Mails, mail_server
 from texting import ACCOUNT, Texting, texting
+
+from redcap_jobs.errors import CredentialsError, StateMissing
 
 NOTIFY = """[notify]
 mail_to = ["coordination@example.org"]
@@ -74,4 +77,47 @@ def test_a_development_run_mails_nobody(study: Texting, mails: Mails) -> None:
     study.home.sandbox.twilio.set_status("suspended")
     study.run(token=DEV)
     study.run("poll-messages", token=DEV)
+    assert mails.taken == []
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [("REDCAP_JOBS_HASH_KEY", "REDCAP_JOBS_HASH_KEY is not set"), (PROD, f"{PROD} is not set")],
+)
+def test_starts_that_come_to_no_run_are_one_mail_and_so_is_their_end(
+    study: Texting, mails: Mails, lacking: str, said: str
+) -> None:
+    """A variable is missing: cron starts the job every 15 minutes, and its people hear of it."""
+    study.home.write(**study.home.sandbox.variables | {lacking: None})
+    for _ in range(5):
+        with pytest.raises(CredentialsError):
+            study.run("poll-messages")
+        study.clock.pass_by(timedelta(minutes=15))
+    study.home.write(**study.home.sandbox.variables)
+    study.run("poll-messages")
+    assert [str(mail["Subject"]) for mail in mails.taken] == [
+        "[ismile] poll-messages did not end well",
+        "[ismile] poll-messages is well again",
+    ]
+    first = mails.taken[0].get_content()
+    assert said in first
+    assert "before a run began" in first
+
+
+@pytest.mark.parametrize("options", [{"dry_run": True, "yes": False}, {"token": DEV}])
+def test_a_start_that_was_no_start_of_cron_in_production_mails_nobody(
+    study: Texting, mails: Mails, options: dict[str, Any]
+) -> None:
+    """A dry run is read by who typed it; a development run reaches nobody."""
+    study.home.write(**study.home.sandbox.variables | {"REDCAP_JOBS_HASH_KEY": None})
+    with pytest.raises(CredentialsError):
+        study.run(**options)
+    assert mails.taken == []
+
+
+def test_without_a_state_the_error_is_what_it_was(study: Texting, mails: Mails) -> None:
+    """Nothing says whether its people know already: no mail each quarter of an hour."""
+    study.home.write(**study.home.sandbox.variables | {"REDCAP_JOBS_STATE_URL": None})
+    with pytest.raises(StateMissing):
+        study.run("poll-messages")
     assert mails.taken == []

@@ -106,7 +106,8 @@ def after_run(
         tell(outcome, now_is, store, study, credentials, project, clock, trust)
     except Exception as error:  # noqa: BLE001 - a mail must never change how a run ends
         known = str(error) if isinstance(error, RedcapJobsError) else type(error).__name__
-        line = f"redcap-jobs {outcome.job}: no mail could be sent: {known} [run {outcome.run_id}]"
+        run = f" [run {outcome.run_id}]" if outcome.run_id else ""
+        line = f"redcap-jobs {outcome.job}: no mail could be sent: {known}{run}"
         sys.stderr.write(REDACT(" ".join(line.split())) + "\n")
 
 
@@ -192,7 +193,9 @@ def letter_of(
     lines += named("Replies to read", waits.replies)
     lines += [
         "",
-        f"Everything about this run: redcap-jobs runs {outcome.run_id}",
+        f"Everything about this run: redcap-jobs runs {outcome.run_id}"
+        if outcome.run_id
+        else "It failed before a run began, so that redcap-jobs runs holds none of it.",
         f"Texts that wait for somebody: redcap-jobs messages {study.path}",
     ]
     subject = f"[{study.study.id}] {outcome.job} {WORDS[news]}"
