@@ -28,6 +28,7 @@ BASE = f"{HOST}/2010-04-01/Accounts/{SID}"
 MESSAGES = f"{BASE}/Messages.json"
 BODY = "Hi Ana, it is time: https://redcap.example.org/surveys/?s=8KFX"
 FOR_AN_HOUR = timedelta(hours=1)
+UNREACHABLE = ("undelivered", "30003", 1)
 
 
 def message(**changed: Any) -> dict[str, Any]:
@@ -262,6 +263,35 @@ def test_every_status_is_read(
     found = client.fetch("SM" + "0" * 32)
     assert found is not None
     assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code", "segments"),
+    [
+        ({"status": "accepted", "from": None, "num_segments": "0"}, "accepted", "", 0),
+        ({"status": "scheduled", "from": None, "messaging_service_sid": "MG1"}, "scheduled", "", 1),
+        ({"sid": "MM" + "0" * 32, "num_media": "2", "num_segments": "3"}, "queued", "", 3),
+        ({"status": "delivered", "price": "-0.00750", "price_unit": "USD"}, "delivered", "", 1),
+        ({"status": "sent", "error_code": 30005}, "sent", "30005", 1),
+        ({"status": "undelivered", "error_code": 30003, "error_message": "x"}, *UNREACHABLE),
+        ({"status": "undelivered", "error_code": "30003"}, *UNREACHABLE),
+        (dict.fromkeys(message()), "", "", 1),
+    ],
+)
+def test_published_examples_are_read(
+    wire: responses.RequestsMock,
+    client: TwilioClient,
+    changed: dict[str, Any],
+    status: str,
+    code: str,
+    segments: int,
+) -> None:
+    """As the API reference shows messages, and with every field null, as its schema allows."""
+    wire.get(f"{BASE}/Messages/SM{'0' * 32}.json", json=message(**changed))
+    found = client.fetch("SM" + "0" * 32)
+    assert found is not None
+    assert (found.status, found.error_code, found.segments) == (status, code, segments)
+    assert found.code == (code if status in ("failed", "undelivered") else "")
 
 
 def test_a_list_is_asked_for_by_number_and_day_in_pages_of_a_thousand(
