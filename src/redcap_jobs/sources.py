@@ -130,8 +130,16 @@ class Sources:
     def look_again(self) -> list[Problem]:
         """Learn what became of the texts of this run, as far as it is known within a minute.
 
-        Returns what a person must be told of them and was not before they were sent.
+        Returns what a person must be told of them and was not before they were sent; where Twilio
+        cannot be asked that is told, and what was sent is written back all the same.
         """
+        from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
+
         if self.desk is None:
             return []
-        return [each for each in self.desk.watch.follow().problems if each not in self.told]
+        try:
+            seen = self.desk.watch.follow()
+        except TwilioUnreachable as error:
+            what = f"what became of the texts was not learnt: {error}"
+            return [Problem("-", "sender", what, "the next run asks again")]
+        return [each for each in seen.problems if each not in self.told]

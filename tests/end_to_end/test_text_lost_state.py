@@ -1,9 +1,10 @@
-"""The state is out of reach right after Twilio took a text: found again, and never sent twice."""
+"""State or Twilio out of reach right after a text was accepted; and texts half an hour apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from test_text_promises import make_due, only
 from texting import Texting, texting
 
 from redcap_jobs.errors import ExitCode, StateError
+from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
+from redcap_jobs.messaging.watch import Seen, Watch
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.throttle import Throttle
 
@@ -63,3 +66,34 @@ def test_a_text_that_was_accepted_is_found_again(
     assert len(set(phones)) == len(phones) >= 5
     logged = sorted(row["sms_sid"] for row in study.log_rows())
     assert logged == sorted(text.sid for text in study.accepted)
+
+
+def test_results_are_written_back_though_twilio_cannot_be_asked_again(
+    study: Texting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the texts its list is out of reach: REDCap has them all the same, and it is told."""
+
+    def out_of_reach(watch: Watch) -> Seen:
+        raise TwilioUnreachable("Twilio answered HTTP 503")
+
+    monkeypatch.setattr(Watch, "follow", out_of_reach)
+    run = study.run()
+    assert (run.state, run.exit_code) == ("partial", ExitCode.PARTLY_FAILED)
+    assert sum("HTTP 503" in problem for problem in run.problems) == 1
+    logged = sorted(row["sms_sid"] for row in study.log_rows())
+    assert logged == sorted(text.sid for text in study.accepted)
+    assert len(logged) == 6
+
+
+def test_a_study_may_leave_half_an_hour_between_texts(
+    study: Texting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run sends them all, each after its wait; what decides and the replies are read anew."""
+    study.home.edit_study("seconds_between = 1.05", "seconds_between = 1800")
+    seconds = lambda: study.clock.now().timestamp()  # noqa: E731 - the clock that waits move
+    monkeypatch.setitem(Throttle.__init__.__kwdefaults__, "monotonic", seconds)
+    assert study.run().exit_code == ExitCode.DONE
+    times = [text.at for text in study.accepted]
+    assert [round((after - before).total_seconds()) for before, after in pairwise(times)] == [
+        1800
+    ] * 5
