@@ -52,3 +52,11 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
         return function
 
     return decorate
+
+
+TOKEN = click.option(
+    "--token",
+    metavar="NAME",
+    help="NAME of the token's variable, to say which project; default: the production project.",
+)
+OF_STUDY = together(click.argument("study"), ENV_FILE, TOKEN)
