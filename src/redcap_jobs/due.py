@@ -2,7 +2,8 @@
 
 The same pure rules that a run uses are asked for each day to come, as if every text of the days
 before had gone out and arrived. Who completes a survey in between, or is hindered by then, gets
-less. Nothing is written and nobody is asked for survey links.
+less. The limits of a phone and of a day keep texts back as they do in a run; that of a run, past
+which nothing goes out, is told. Nothing is written and nobody is asked for survey links.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 from redcap_jobs.jobs.survey_judged import Judged, judge
 from redcap_jobs.jobs.survey_texts import Written, written
 from redcap_jobs.messaging.text_names import occurrence_words
-from redcap_jobs.plan import Inputs, Problem, ReadMessages, ReadStops, Text
+from redcap_jobs.plan import Inputs, Problem, ReadMessages, ReadStops, Skip, Text
 from redcap_jobs.state.schema import INSTANT_FORMAT
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
     from redcap_jobs.open_study import OpenStudy
     from redcap_jobs.redcap.client import RedcapClient
     from redcap_jobs.study.config import Study
+    from redcap_jobs.study.texts_config import Messages
 
 OUTSIDE = "outside the sending hours"
+DAY_IS_FULL = "waits its turn: the study has had its texts for today"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One text to come, or (``why``) one that will lapse; ``day`` is the recipient's."""
+    """One text to come, or (``why``) one that waits or lapses; ``day`` is the recipient's."""
 
     day: date
     record: str
@@ -44,9 +47,15 @@ class Expected:
 
 @dataclass
 class Forecast:
-    """What is expected, in the order in which it comes, and what is wrong with the data."""
+    """What is expected, in the order in which it comes, and what is wrong with the data.
+
+    ``waits`` are kept back on a day by a limit and come later; ``limits`` says what a limit does,
+    with its numbers.
+    """
 
     texts: list[Expected] = field(default_factory=list)
+    waits: list[Expected] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
     lapses: list[Expected] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -88,14 +97,14 @@ def read_due(opened: OpenStudy, token: str, client: RedcapClient, days: int) -> 
 def forecast(study: Study, inputs: Inputs, now: datetime, days: int) -> Forecast:
     """Look ahead from an aware instant; ``inputs`` are those of a run that reads afresh. Pure."""
     found = Forecast()
-    hours = study.messages.hours if study.messages else None
-    if hours is None:
+    if study.messages is None:
         return found
+    waits: dict[tuple[date, str, str], Expected] = {}
     messages = inputs.tables[ReadMessages()]
     hindered: dict[tuple[str, str, str], tuple[Judged, str]] = {}
     known = judge(study, inputs, now).known
     zones = {who.zone for who in known.values()} or {study.study.time_zone}
-    for instant in openings(hours, zones, now, days):
+    for instant in openings(study.messages.hours, zones, now, days):
         at = replace(
             inputs,
             tables={
@@ -107,15 +116,58 @@ def forecast(study: Study, inputs: Inputs, now: datetime, days: int) -> Forecast
             fresh=True,
         )
         everything = judge(study, at, instant)
-        texts = written(study, at, everything.judged, everything.history, instant)
+        wanted = written(study, at, everything.judged, everything.history, instant)
+        found.limits += past_run(study, study.messages, instant, len(wanted.texts))
+        texts = within_day(study, study.messages, messages, wanted, instant)
         found.texts += [expected(text, instant) for text in texts.texts]
+        for skip in texts.skips:
+            day = known[skip.record].local(instant).date()
+            each = Expected(day, skip.record, skip.subject, why=skip.reason)
+            waits.setdefault((day, skip.record, skip.subject), each)
         found.problems += [*everything.problems, *texts.problems]
         messages = with_sent(messages, texts.texts, instant, inputs)
         note_hindered(hindered, everything.judged, texts)
     end = now + timedelta(days=days)
     found.lapses = sorted(lapsing(hindered, end), key=lambda each: (each.day, each.record))
+    found.waits = sorted(waits.values(), key=lambda each: each.day)
+    found.limits += past_day(study.messages, found.waits)
     found.problems = list(dict.fromkeys(found.problems))
     return found
+
+
+def past_run(study: Study, messages: Messages, instant: datetime, count: int) -> Iterator[str]:
+    """Say that a run at an aware instant would be refused for its many texts."""
+    if count > messages.per_run:
+        day = instant.astimezone(ZoneInfo(study.study.time_zone)).date()
+        yield (
+            f"{day}: {count} texts are due at once and [messages] per_run is {messages.per_run}: "
+            f"that run sends nothing (exit 4) until somebody allows it once, --allow texts={count}, "
+            "or raises the limit; the days after it are told as if that was done"
+        )
+
+
+def within_day(
+    study: Study, messages: Messages, sent: pd.DataFrame, wanted: Written, instant: datetime
+) -> Written:
+    """Keep the texts for which the study's day has room; the others are skipped for it."""
+    from redcap_jobs.state.journal_entry import COUNTED
+
+    local = instant.astimezone(ZoneInfo(study.study.time_zone))
+    midnight = datetime.combine(local.date(), time(), local.tzinfo)
+    since = midnight.astimezone(UTC).strftime(INSTANT_FORMAT)
+    used = int((sent["state"].isin(COUNTED) & (sent["at"] >= since)).sum())
+    room = max(messages.per_day - used, 0)
+    later = [Skip(text.record, text.message, DAY_IS_FULL) for text in wanted.texts[room:]]
+    return Written(wanted.texts[:room], [*wanted.skips, *later], wanted.problems)
+
+
+def past_day(messages: Messages, waits: Sequence[Expected]) -> Iterator[str]:
+    """Say for each day how many texts its limit keeps back."""
+    from collections import Counter
+
+    full = Counter(each.day for each in waits if each.why == DAY_IS_FULL)
+    for day, count in sorted(full.items()):
+        yield f"{day}: {count} texts wait for a later day, [messages] per_day is {messages.per_day}"
 
 
 def openings(hours: Hours, zones: Iterable[str], now: datetime, days: int) -> list[datetime]:

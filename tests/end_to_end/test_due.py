@@ -58,7 +58,7 @@ def test_what_is_foretold_is_what_is_sent(study: Texting) -> None:
             for entry in last_attempts(store, project)
             if entry.state == "sent"
         }
-    assert {row for row in texts if row[3] != "lapses"} == sent
+    assert {row for row in texts if row[3] not in ("waits", "lapses")} == sent
     assert len({row[0] for row in sent}) > 1, "texts on one day only would prove little"
 
 
@@ -76,6 +76,47 @@ def test_what_lapses_is_told_with_its_reason(study: Texting) -> None:
     ]
     assert lapse["why"] == "stopped: asked"
     assert lapse["day"] > first["day"]
+
+
+def test_what_a_limit_keeps_back_waits_for_a_later_day(study: Texting) -> None:
+    """So many in a day, as runs then send them; a run that would be refused is told, with the way.
+
+    Whoever is texted today has had the phone's texts for today.
+    """
+    all_of_today = [row for row in due(study, "--days", "1") if row["segments"]]
+    study.home.edit_study("per_day = 1000", "per_day = 2")
+    study.home.edit_study("per_run = 500", "per_run = 1")
+    done = typed(study, "due", study.home.study, "--output", "csv", "--days", "3")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    days = [row["day"] for row in rows if row["segments"]]
+    today = days[0]
+    assert max(days.count(day) for day in days) == 2
+    late = [row for row in rows if (row["day"], row["what"]) == (today, "waits")]
+    assert len(late) == len(all_of_today) - 2 > 0
+    assert {row["why"] for row in late} == {"waits its turn: the study has had its texts for today"}
+    assert f"{today}: {len(late)} texts wait for a later day, [messages] per_day is 2" in done.err
+    assert f"{today}: {len(all_of_today)} texts are due at once" in done.err
+    assert f"--allow texts={len(all_of_today)}" in done.err
+    study.run(allow={"texts": 99})
+    assert len(study.accepted) == 2
+    again = typed(study, "due", study.home.study, "--output", "csv", "--days", "1").out
+    assert not [row for row in csv.DictReader(io.StringIO(again)) if row["segments"]]
+
+
+def test_a_phone_that_has_had_its_text_today_waits(study: Texting) -> None:
+    """Asked again by a person, it is due and waits for tomorrow: both are said."""
+    study.run()
+    project = ProjectKey(study.home.sandbox.url, 3041, "production")
+    with Store.open(study.home.state_url) as store:
+        first = last_attempts(store, project)[0]
+    words = ("--kind", first.message, "--reason", "phone was off")
+    assert typed(study, "messages", "resend", study.home.study, first.record, *words).code == 0
+    rows = [row for row in due(study, "--days", "2") if row["record"] == first.record]
+    assert [(row["day"], row["what"]) for row in rows] == [
+        ("2026-11-25", "resend 1"),
+        ("2026-11-24", "waits"),
+    ]
+    assert "this phone has had its texts" in rows[1]["why"]
 
 
 def test_a_pause_shifts_what_is_due(study: Texting) -> None:
