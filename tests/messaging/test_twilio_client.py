@@ -68,6 +68,10 @@ def keyed(text: str, kind: str) -> str:
     return f"{kind}#{sum(map(ord, text))}"
 
 
+MANY = json.dumps({"messages": [message(num_segments="many")], "next_page_uri": None})
+"""A list whose one message cannot be read."""
+
+
 @pytest.fixture
 def wire() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
@@ -223,6 +227,33 @@ def test_an_answer_that_proves_nothing_is_unknown(
     assert (posted.state, posted.not_sent) == ("unknown", False)
     assert len(wire.calls) == 1
     assert PHONE not in repr(posted)
+
+
+def test_a_word_that_ends_it_at_once_is_asked_for_again(
+    wire: responses.RequestsMock, client: TwilioClient
+) -> None:
+    """Accepted and failed in one answer: its code is learnt like any other's, by looking it up."""
+    wire.post(MESSAGES, status=201, json=message(status="failed", error_code=21610))
+    posted = client.send(PHONE, BODY, FOR_AN_HOUR)
+    assert (posted.state, posted.reference, posted.status) == ("sent", "SM" + "0" * 32, "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["[]", "null", '"x"', '{"messages": null}', '{"messages": [null]}', '{"error": "x"}', MANY],
+)
+def test_an_answer_of_another_shape_is_no_answer(
+    wire: responses.RequestsMock, client: TwilioClient, answer: str
+) -> None:
+    """Something on the way answers in JSON: told as Twilio's fault, not as one of this program."""
+    wire.get(MESSAGES, body=answer)
+    with pytest.raises(TwilioUnreachable, match="no usable answer"):
+        client.newest()
+    with pytest.raises(TwilioUnreachable, match="no usable answer"):
+        client.outbound(date(2026, 11, 23))
+    if answer != MANY:  # what went out is no reply, and its segments are not read
+        with pytest.raises(TwilioUnreachable, match="no usable answer"):
+            client.inbound(date(2026, 11, 23))
 
 
 def test_no_connection_sent_nothing() -> None:

@@ -12,13 +12,14 @@ open whether the text went out.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redcap_jobs.errors import CredentialsError, GuardRefused
 from redcap_jobs.messaging.delivery import SID, TwilioMessage
+from redcap_jobs.messaging.statuses import is_open
 from redcap_jobs.messaging.twilio_answers import (
     NotFound,
     TwilioUnreachable,
@@ -40,6 +41,10 @@ TIMEOUT_SECONDS = 40.0
 """Twilio itself gives up after 30: waiting longer leaves fewer answers unknown."""
 PAGE_SIZE = 1000
 VALIDITY_LONGEST = timedelta(hours=10)
+OF_ANOTHER_SHAPE = (ValueError, KeyError, TypeError, AttributeError)
+"""What twilio-python and the reading of its rows raise where the JSON is not Twilio's."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -179,42 +184,48 @@ class TwilioClient:
             return Posted("unknown", note=type(error).__name__)
         if not SID.fullmatch(str(made.sid or "")):
             return Posted("unknown", note="the answer names no message")
-        return Posted("sent", reference=str(made.sid), status=str(made.status or ""))
+        status = str(made.status or "")  # one that ends it is looked up, with its code
+        return Posted("sent", reference=str(made.sid), status=status if is_open(status) else "")
 
     def outbound(self, since: date) -> list[TwilioMessage]:
         """List what this sender sent since a UTC date, newest first; a page holds 1,000."""
         where = {"from_": self._account.number} if self._account.number else {}
-        rows = self._ask(
-            lambda client: client.messages.list(
-                date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
+        return self._ask(
+            lambda client: self._own(
+                client.messages.list(
+                    date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
+                )
             )
         )
-        return [self.read(row) for row in rows if self._is_own(row)]
 
     def newest(self) -> list[TwilioMessage]:
         """List this sender's newest messages, one page of 1,000: also what was never sent."""
         where = {"from_": self._account.number} if self._account.number else {}
-        rows = self._ask(
-            lambda client: client.messages.list(limit=PAGE_SIZE, page_size=PAGE_SIZE, **where)
+        return self._ask(
+            lambda client: self._own(
+                client.messages.list(limit=PAGE_SIZE, page_size=PAGE_SIZE, **where)
+            )
         )
-        return [self.read(row) for row in rows if self._is_own(row)]
 
     def fetch(self, sid: str) -> TwilioMessage | None:
         """Look up one message; None if Twilio has none of that SID."""
         try:
-            return self.read(self._ask(lambda client: client.messages(sid).fetch()))
+            return self._ask(lambda client: self.read(client.messages(sid).fetch()))
         except NotFound:
             return None
 
     def inbound(self, since: date) -> list[InboundText]:
         """List the replies that came to this sender since a UTC date, newest first."""
         where = {"to": self._account.number} if self._account.number else {}
-        rows = self._ask(
-            lambda client: client.messages.list(
-                date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
+        return self._ask(
+            lambda client: list(
+                self._replies(
+                    client.messages.list(
+                        date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
+                    )
+                )
             )
         )
-        return list(self._replies(rows))
 
     def read(self, row: Any) -> TwilioMessage:
         """Turn twilio-python's message into ours: phones and body as keyed hashes only."""
@@ -231,6 +242,9 @@ class TwilioClient:
             updated_at=utc(row.date_updated),
             segments=int(row.num_segments or 1),
         )
+
+    def _own(self, rows: Iterable[Any]) -> list[TwilioMessage]:
+        return [self.read(row) for row in rows if self._is_own(row)]
 
     def _is_own(self, row: Any) -> bool:
         if str(row.direction) == "inbound":
@@ -279,8 +293,8 @@ class TwilioClient:
                 self._made.messaging.base_url = self._url
         return self._made
 
-    def _ask(self, question: Callable[[Client], Any]) -> Any:
-        """Ask something that changes nothing; every failure is told without what was asked."""
+    def _ask(self, question: Callable[[Client], Answer]) -> Answer:
+        """Ask something that changes nothing, and read the answer; no failure tells what was asked."""
         import requests
         from twilio.base.exceptions import TwilioException
 
@@ -288,7 +302,7 @@ class TwilioClient:
             return question(self._client())
         except TwilioException as error:
             raise explained(error) from None
-        except (requests.exceptions.RequestException, ValueError) as error:
+        except (requests.exceptions.RequestException, *OF_ANOTHER_SHAPE) as error:
             raise TwilioUnreachable(
                 f"Twilio gave no usable answer ({type(error).__name__}); nothing was sent; "
                 "the next run asks again"
