@@ -227,8 +227,12 @@ def told_of_posted(posted: Posted, action: Action) -> list[Problem]:
         what = "nobody knows whether it went out; it is never repeated by itself"
         hint = "it is looked up again; to settle it: redcap-jobs messages settle"
         return [Problem(action.record, action.kind, what, hint)]
-    if posted.stops:
+    if posted.stops and posted.not_sent:
         return []
+    if posted.stops:
+        what = f"refused ({posted.code}), and not sent again by itself"
+        hint = "once its cause is mended: redcap-jobs messages settle"
+        return [Problem(action.record, action.kind, what, hint)]
     return [Problem(action.record, action.kind, posted.sentence or f"refused ({posted.code})")]
 
 

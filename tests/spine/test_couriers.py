@@ -132,6 +132,17 @@ def test_what_stops_a_courier_is_told_once(house: House) -> None:
     )
 
 
+def test_whom_a_refusal_that_ends_the_run_met_is_named(house: House) -> None:
+    """It is final until a person clears it: the account is mended, and this one text is not."""
+    house.sender.answers = {"2": Posted("rejected", code="21606", stops="Wrong sender.")}
+    done = house.deliver("1", "2", "3")
+    assert told(done) == [
+        "2: refused (21606), and not sent again by itself",
+        "-: Wrong sender; 1 that are due were not begun",
+    ]
+    assert "messages settle" in done.problems[0].hint
+
+
 def test_a_turn_that_brings_nothing_more_gives_its_claim_back(house: House) -> None:
     """The action at hand counts among those that were not begun."""
     house.sender.turns = {"2": NothingMore("replies were not read")}
