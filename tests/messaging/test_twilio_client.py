@@ -358,6 +358,19 @@ def test_replies_are_those_that_came_in(wire: responses.RequestsMock, client: Tw
     assert "STOP" not in repr(read)
 
 
+def test_replies_to_a_number_before_are_read_too(
+    wire: responses.RequestsMock, client: TwilioClient
+) -> None:
+    """Asked for without a number; what came to others of the account is not this study's."""
+    ways = {"SM1": NUMBER, "SM2": "+12025550101", "SM3": "+12025550102", "SM4": None}
+    replies = [message(direction="inbound", sid=sid, to=to) for sid, to in ways.items()]
+    former = keyed("+12025550101", "sender")
+    day = query_param_matcher({"DateSent>": "2026-11-23", "PageSize": "1000"})
+    wire.get(MESSAGES, json={"messages": [*replies, message()]}, match=[day])
+    found = client.inbound(date(2026, 11, 23), {former})
+    assert [each.sid for each in found] == ["SM1", "SM2"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "raised"),
     [

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pytest
 from tests.state.conftest import StillClock
+from tests.state.journal_steps import a_text, posted
 
 from redcap_jobs.messaging.twilio import InboundText
 from redcap_jobs.messaging.watch import Seen, Watch
 from redcap_jobs.state.inbound import replies_to_read
+from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.reply_reading import read_reply
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.stops import Stop, hindrance, say
@@ -31,9 +34,11 @@ class Inbox:
     sender_hash: str = "sender"
     texts: list[InboundText] = field(default_factory=list)
     asked_since: list[date] = field(default_factory=list)
+    former: list[Collection[str]] = field(default_factory=list)
 
-    def inbound(self, since: date) -> list[InboundText]:
+    def inbound(self, since: date, former: Collection[str]) -> list[InboundText]:
         self.asked_since.append(since)
+        self.former.append(former)
         return [text for text in self.texts if text.received_at.date() >= since]
 
     def came(self, at: datetime, body: str) -> None:
@@ -159,3 +164,17 @@ def test_a_leave_is_not_undone_where_our_clock_is_slow(
     say(store, STUDY, Stop("phone", keyed(PHONE, "phone"), "allowed", "person"))
     watch.read_replies(Seen())
     assert not hindered(store)
+
+
+def test_replies_to_the_number_before_are_asked_for_too(
+    watch: Watch, inbox: Inbox, clock: StillClock, journal: Journal, project: ProjectKey
+) -> None:
+    """A study that changed its number: a STOP to the text of before is a STOP; for over a year."""
+    for key, sender in (("k1", "before"), ("k2", inbox.sender_hash)):
+        posted(journal, a_text(project, key, sender=sender))
+    elsewhere = ProjectKey(project.url, 9, "production")
+    posted(journal, a_text(elsewhere, "k3", sender="of another project"))
+    watch.read_replies(Seen())
+    clock.sleep(401 * DAY)
+    watch.read_replies(Seen())
+    assert inbox.former == [{"before"}, frozenset()]

@@ -12,7 +12,7 @@ open whether the text went out.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +27,9 @@ from redcap_jobs.messaging.twilio_answers import (
     lost,
     refused,
 )
+from redcap_jobs.notify.logs import REDACT
 from redcap_jobs.plan import Posted
+from redcap_jobs.study.addresses import is_loopback
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -63,6 +65,7 @@ class Account:
         sid = credentials.require(sender.account_sid)
         user = credentials.require(sender.api_key) if sender.api_key else sid
         secret = credentials.require(str(sender.auth_token or sender.api_secret))
+        REDACT.learn([secret])  # its variable may be called anything
         number = credentials.require(sender.number) if sender.number else ""
         named = sender.messaging_service
         return cls(sid, user, secret, number, credentials.require(named) if named else "")
@@ -214,15 +217,20 @@ class TwilioClient:
         except NotFound:
             return None
 
-    def inbound(self, since: date) -> list[InboundText]:
-        """List the replies that came to this sender since a UTC date, newest first."""
-        where = {"to": self._account.number} if self._account.number else {}
+    def inbound(self, since: date, former: Collection[str] = ()) -> list[InboundText]:
+        """List the replies that came to this sender since a UTC date, newest first.
+
+        ``former`` are the keyed hashes of senders before it, whose replies are listed, too: people
+        answer the text that they have, from whatever number it came.
+        """
+        where = {"to": self._account.number} if self._account.number and not former else {}
         return self._ask(
             lambda client: list(
                 self._replies(
                     client.messages.list(
                         date_sent_after=since.isoformat(), page_size=PAGE_SIZE, **where
-                    )
+                    ),
+                    former,
                 )
             )
         )
@@ -266,12 +274,14 @@ class TwilioClient:
             self._numbers = frozenset(str(each.phone_number) for each in found)
         return self._numbers
 
-    def _replies(self, rows: list[Any]) -> Iterator[InboundText]:
+    def _replies(self, rows: list[Any], former: Collection[str]) -> Iterator[InboundText]:
         service = self._account.service
-        pool = self._pool() if service else frozenset()
+        numbers = self._pool() if service else frozenset({self._account.number})
         for row in rows:
-            own = not service or str(row.messaging_service_sid) == service or str(row.to) in pool
-            if str(row.direction) == "inbound" and own:
+            to, through = str(row.to or ""), str(row.messaging_service_sid or "")
+            own = to in numbers or (through == service if service else not former)
+            before = any(self._keyed(each, "sender") in former for each in (to, through))
+            if str(row.direction) == "inbound" and (own or before):
                 at = utc(row.date_sent) or utc(row.date_created) or datetime.now(UTC)
                 yield InboundText(str(row.sid), at, str(row.from_ or ""), str(row.body or ""))
 
@@ -281,11 +291,17 @@ class TwilioClient:
             from twilio.rest import Client
 
             logging.getLogger("twilio.http_client").setLevel(logging.WARNING)  # it prints phones
+            host = urlsplit(self._url).hostname or ""
+            http_client = TwilioHttpClient(
+                pool_connections=False,
+                timeout=TIMEOUT_SECONDS,
+                proxy={"no_proxy": host} if is_loopback(host) else None,  # http would show it all
+            )
             self._made = Client(
                 self._account.user,
                 self._account.secret,
                 self._account.sid,
-                http_client=TwilioHttpClient(pool_connections=False, timeout=TIMEOUT_SECONDS),
+                http_client=http_client,
                 environment={"TWILIO_REGION": ""},  # else the process's own could move the host
             )
             self._made.api.base_url = self._url

@@ -39,6 +39,8 @@ FETCHED_AT_ONCE = 20
 FIRST_REPLIES = timedelta(days=7)
 """How far back replies are read where none is known, if no text is older: a lost state forgot."""
 OVERLAP = timedelta(days=1)
+ANSWERED_FOR = timedelta(days=400)
+"""So long replies to a number before are read, too: as long as Twilio keeps its log."""
 TOLD_FOR = timedelta(days=1)
 MEETS_OTHERS = ("fix_account", "content")
 """Kinds of codes whose cause lies with the study, not with one phone."""
@@ -265,12 +267,16 @@ class Watch:
         when replies were last read, and those in between would never be asked for.
         """
         from redcap_jobs.state.inbound import newest_reply, note_replies, unheard
+        from redcap_jobs.state.messages import former_senders
         from redcap_jobs.state.stops import Stop, say
 
         sender = self._client.sender_hash
         newest = newest_reply(self._store, self._study, sender) or self.first_replies(sender)
         since = min(newest, self._clock.now()) - OVERLAP
-        replies = [self.understood(text) for text in self._client.inbound(since.date())]
+        former = former_senders(
+            self._store, self._project, sender, self._clock.now() - ANSWERED_FOR
+        )
+        replies = [self.understood(text) for text in self._client.inbound(since.date(), former)]
         new_to_us = unheard(self._store, self._study, replies)
         for reply in sorted(replies, key=lambda each: each.received_at):
             state = STOP_STATE.get(reply.meaning)

@@ -70,6 +70,20 @@ def to_look_up(
         return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
+def former_senders(
+    store: Store, project: ProjectKey, sender: str, since: datetime
+) -> frozenset[str]:
+    """Return the other senders from which texts of a project went out since an instant."""
+    query = (
+        select(journal.c.sender)
+        .where(journal.c.kind == "text", journal.c.project == str(project))
+        .where(journal.c.sender != sender, journal.c.posting_at >= since)
+        .distinct()
+    )
+    with store.read() as connection:
+        return frozenset(connection.execute(query).scalars())
+
+
 def owned_references(store: Store) -> frozenset[str]:
     """Return the SIDs that stand in the journal, whichever study's and sender's texts they are."""
     query = select(journal.c.reference).where(
