@@ -271,3 +271,13 @@ def test_a_missing_data_code_for_an_opt_out_stops_its_own_record_only() -> None:
     """Nobody has said of the phone that it wants no texts."""
     table = "record | mobile | opt_out\n1 | 2025550190 | UNK\n2 | 2025550190 |"
     assert set(bodies(people(table, codes={"UNK": "Unknown"}).plan())) == {"2"}
+
+
+@pytest.mark.parametrize("condition", ["", "opted_out = \"[left] = '2'\""])
+def test_what_the_jobs_tick_stops_texts_whatever_the_condition_reads(condition: str) -> None:
+    """The state that knew of the opt-out may be gone; its tick in REDCap is enough."""
+    study = STUDY.replace("opted_out = \"[opt_out] = '1'\"", condition)
+    assert study != STUDY
+    plan = people("record | opt_out\n1 | 1\n2 |", study=study).plan()
+    assert set(bodies(plan)) == {"2"}
+    assert why(plan)["1"] == "has opted out (REDCap)"

@@ -1,24 +1,28 @@
 """Opt-outs and wrong numbers as fields of REDCap: ticked where the study file names a field.
 
 A phone that opted out by reply, or that Twilio refuses as opted out, is ticked for every record
-that has it; a record, where a person said so of it, since the state may be lost; a number that Twilio calls invalid for the record whose text met it, as long as the
+that has it; a record, where a person said so of it: the state may be lost, and what is ticked stops
+texts by itself; a number that Twilio calls invalid for the record whose text met it, as long as the
 number is still the same. Nothing is ever unticked: that is for people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from redcap_jobs.jobs.destinations import destination
-from redcap_jobs.jobs.survey_recipients import Recipient
 from redcap_jobs.jobs.window_reads import rows_of
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import CHANGE_COLUMNS, Inputs, ReadMessages, ReadRows, ReadStops
 from redcap_jobs.redcap.records import ParticipantView
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import SHARED_OUTPUTS, fields
+
+if TYPE_CHECKING:
+    from redcap_jobs.jobs.survey_recipients import Recipient
 
 TICKED = "1"
 
@@ -27,6 +31,24 @@ def outputs_read(study: Study, inputs: Inputs) -> ReadRows | None:
     """Name the fields as they stand; None where the study file names none."""
     own = [use for use in fields(study) if use.written and use.role in SHARED_OUTPUTS]
     return rows_of("target", own, inputs.target) if own else None
+
+
+def outputs_view(inputs: Inputs, read: ReadRows, arms: pd.Series) -> ParticipantView:
+    """Give the fields as they stand, for the records of ``arms`` (Int64)."""
+    now = pd.Series(pd.Timestamp(0), index=arms.index).astype("datetime64[s]")
+    rows = inputs.tables[read]
+    return ParticipantView(rows, arms.index, inputs.target, arms, missing_codes=(), today=now)
+
+
+def ticked(study: Study, inputs: Inputs, arms: pd.Series) -> pd.Series:
+    """Say whose opt-out field is ticked (``bool``), whatever ``participants.opted_out`` reads."""
+    found = pd.Series(data=False, index=arms.index)
+    read = outputs_read(study, inputs)
+    if read is not None:
+        view = outputs_view(inputs, read, arms)
+        for reference in study.participants.write.opted_out:
+            found |= view.values(reference) == TICKED
+    return found
 
 
 def output_fields(study: Study) -> tuple[str, ...]:
@@ -42,9 +64,7 @@ def opt_out_changes(
     read = outputs_read(study, inputs)
     if read is None:
         return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
-    rows = inputs.tables[read]
-    now = pd.Series(pd.Timestamp(0), index=arms.index).astype("datetime64[s]")
-    view = ParticipantView(rows, arms.index, inputs.target, arms, missing_codes=(), today=now)
+    view = outputs_view(inputs, read, arms)
     changes: list[list[str]] = []
     for references, records in (
         (study.participants.write.opted_out, set(opted_out(inputs, known))),

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from redcap_jobs.jobs.opt_outs import ticked
 from redcap_jobs.jobs.participants import People
 from redcap_jobs.messaging.phone import phones
 from redcap_jobs.plan import HINDERS, Inputs, ReadStops
@@ -26,6 +27,7 @@ from redcap_jobs.study.config import OffStudy, Study
 from redcap_jobs.study.texts_config import ONLY_LANGUAGE
 
 WHOLE_STUDY = ("study", "")
+OPTED_OUT = "has opted out (REDCap)"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
     """Give everybody who takes part, by record."""
     view = people.view.at(None)
     why = reasons(study, view)
+    out = opted_out(study, view) | ticked(study, inputs, people.arms)
     written = texts_of(view, study.participants.mobile)
     parsed = phones(written, study.study.region)
     hashes = {each: inputs.keyed(each, "phone") for each in parsed["e164"].unique() if each}
@@ -66,8 +69,8 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
         "zone": zones(study, people, view),
         "code": texts_of(view, study.participants.language),
         "mobile": written,
-        "why": why,
-        "out": opted_out(study, view),
+        "why": why.mask((why == "") & out, OPTED_OUT),
+        "out": pd.Series("", index=view.index, dtype="str").mask(out, "1"),
         **parsed,
         **{f"value {name}": texts for name, texts in placeholders(study, view)},
     }
@@ -110,15 +113,16 @@ def reasons(study: Study, view: ParticipantView) -> pd.Series:
     why = why.mask((why == "") & ~agreed, "has not agreed to texts")
     if people.opted_out is not None:
         out = view.stops(people.opted_out.expression)
-        why = why.mask((why == "") & out, "has opted out (REDCap)")
+        why = why.mask((why == "") & out, OPTED_OUT)
     return why
 
 
 def opted_out(study: Study, view: ParticipantView) -> pd.Series:
-    """Say by '1' who has opted out in REDCap, ``str``; a missing-data code says so of nobody."""
-    no = pd.Series("", index=view.index, dtype="str")
+    """Say who has opted out by the condition (``bool``); a missing-data code says so of nobody."""
     condition = study.participants.opted_out
-    return no if condition is None else no.mask(condition.expression.truth(view), "1")
+    if condition is None:
+        return pd.Series(data=False, index=view.index)
+    return condition.expression.truth(view)
 
 
 def said_of_records(stops: pd.DataFrame, state: str) -> dict[str, str]:
