@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from redcap_jobs.errors import CredentialsError, GuardRefused
 from redcap_jobs.messaging.delivery import SID, TwilioMessage

@@ -59,6 +59,7 @@ def send_letter(
 
     user = credentials.require(smtp.user) if smtp.user else ""
     password = credentials.require(smtp.password) if smtp.password else ""
+    REDACT.learn([password])  # its variable may be called anything
     try:
         with smtplib.SMTP(smtp.host, smtp.port, timeout=TIMEOUT_SECONDS) as server:
             if trust is not None or not is_loopback(smtp.host):
