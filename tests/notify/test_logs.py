@@ -22,6 +22,10 @@ TOKEN = "0123456789ABCDEF0123456789abcdef"
         ("sent to +12025550123.", "sent to [phone]."),
         ("call (617) 555-0123 or 617-555-0199", "call [phone] or [phone]"),
         ("1 617 555 0123", "[phone]"),
+        ("Messages.json?To=%2B12025550123&PageSize=20", "Messages.json?To=[phone]&PageSize=20"),
+        ("To=%2b12025550123", "To=[phone]"),
+        ("+1 (202) 555-0123, +1-202-555-0123", "[phone], [phone]"),
+        ("+44 20 7946 0958", "[phone]"),
         ("mail parent.one@example.org now", "mail [e-mail] now"),
         (
             "https://r.example.edu/surveys/?s=8KFXTN9RRE4A!",
@@ -46,6 +50,7 @@ def test_each_kind_of_private_thing_is_replaced(text: str, expected: str) -> Non
         "run 20261122T214455-7f3a exit 4",
         "2026-11-22 13:50:00,123 850 records",
         "SM00000000000000000000000000000001",
+        "2026-11-24T10:00:00+02:00 850 records, +2 since",
     ],
 )
 def test_what_a_person_needs_stays_readable(text: str) -> None:
@@ -84,6 +89,7 @@ def test_libraries_stay_quiet_even_when_verbose() -> None:
     """urllib3 and twilio log addresses and parameters below WARNING; --verbose is ours alone."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
+    loud = logging.raiseExceptions
     try:
         configure_logging(verbose=True)
         assert logging.getLogger("redcap_jobs.run").isEnabledFor(logging.DEBUG)
@@ -92,4 +98,22 @@ def test_libraries_stay_quiet_even_when_verbose() -> None:
     finally:
         root.handlers[:] = before
         root.setLevel(level)
+        logging.raiseExceptions = loud
         logging.getLogger("redcap_jobs").setLevel(logging.NOTSET)
+
+
+def test_a_line_that_cannot_be_written_is_not_printed_by_python(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """logging's own report of it holds the line's parts as they were given."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    try:
+        configure_logging(verbose=False)
+        logging.getLogger("redcap_jobs").error("%d texts to", "+12025550123")
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        logging.getLogger("redcap_jobs").setLevel(logging.NOTSET)
+    assert "2025550123" not in capsys.readouterr().err

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 TOKEN = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
 EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[A-Za-z]{2,}")
 PHONE = re.compile(
-    r"\+[1-9]\d{7,14}(?!\d)"  # E.164
+    r"(?:\+|%2[Bb])[1-9](?:[ .()-]{0,2}\d){7,14}(?!\d)"  # E.164, also as in a URL, or in groups
     r"|(?<![\d-])(?:1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\d-])"  # North American
 )
 URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")
@@ -62,8 +62,10 @@ def configure_logging(*, verbose: bool) -> None:
     """Send this package's log to stderr: warnings only, or everything with ``verbose``.
 
     Libraries stay at WARNING whatever is asked: ``twilio.http_client`` and ``urllib3`` print
-    addresses and parameters at lower levels.
+    addresses and parameters at lower levels. A line that cannot be written is lost: Python would
+    print its parts to stderr, past the formatter.
     """
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
