@@ -8,7 +8,9 @@ traceback is shown with ``--verbose`` only.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -93,22 +95,54 @@ def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     from redcap_jobs.errors import ExitCode, RedcapJobsError
 
+    give_streams()
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.Abort:
         click.echo("stopped; nothing more was done", err=True)
         code = ExitCode.PARTLY_FAILED
     except click.ClickException as error:
-        error.show()
+        show_redacted(error)
         code = ExitCode.USAGE
     except RedcapJobsError as error:
         code = report(error)
+    except BrokenPipeError:  # whoever read the output, such as head, has enough of it
+        code = ExitCode.PARTLY_FAILED
     except Exception as error:  # noqa: BLE001 - a bug's traceback may quote data: redact it, say so
-        click.echo(f"unexpected {type(error).__name__}; --verbose shows where", err=True)
+        why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        click.echo(f"unexpected {type(error).__name__}{why}; --verbose shows where", err=True)
         code = report(error) if verbose_asked() else ExitCode.PARTLY_FAILED
+    let_go_of_output()
     sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def give_streams() -> None:
+    """Put the null device where a stream is closed (``>&-``): a job runs without them, too."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
+
+
+def let_go_of_output() -> None:
+    """Forget what cannot be written, which would fail again, with code 120, as Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show_redacted(error: click.ClickException) -> None:
+    """Print a usage error; it quotes what was typed, which may be a token in the wrong place."""
+    from io import StringIO
+
+    from redcap_jobs.notify.logs import REDACT
+
+    text = StringIO()
+    error.show(text)
+    click.echo(REDACT(text.getvalue()), err=True, nl=False)
 
 
 def verbose_asked() -> bool:

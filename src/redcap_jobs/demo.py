@@ -239,6 +239,7 @@ def conclude(
             (
                 f"{program} runs --env-file {home}/.env",
                 f"{program} why {home}/ismile.toml 1003 --env-file {home}/.env",
+                f"{program} messages list {home}/ismile.toml --env-file {home}/.env",
             ),
         ),
         (
@@ -259,6 +260,10 @@ def conclude(
                     "--token REDCAP_API_ISMILE_DEV"
                 ),
                 f"{program} {JOB} --study {home}/ismile.toml --env-file {home}/again.env {tokens}",
+                (
+                    f"{program} send-surveys --study {home}/ismile.toml "
+                    f"--env-file {home}/again.env {tokens.replace(DEVELOPMENT, PRODUCTION)}"
+                ),
             ),
         ),
     ):

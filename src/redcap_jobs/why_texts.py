@@ -27,7 +27,7 @@ NO_CHANCE = {
     "asked": "none",
     "before_start": "none: its date lies before starts_on",
     "too_late": "none: it is too late",
-    "not_delivered": "none by itself",
+    "not_delivered": "none by itself; to send it again: redcap-jobs messages resend",
     "unknown": "once the last text is settled: redcap-jobs messages",
     "refused": "once the refusal is cleared: redcap-jobs messages",
 }

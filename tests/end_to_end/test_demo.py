@@ -61,7 +61,10 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
     ]
     printed = re.findall(r"(?m)^  \S*(?:redcap-jobs|__main__\.py) (.+)$", demo.stdout)
     commands = {line.split()[0]: shlex.split(line) for line in printed}
-    assert list(commands) == ["runs", "why", "state", "sandbox", "check", "compute-visit-windows"]
+    assert list(commands) == [
+        "runs", "why", "messages", "state", "sandbox", "check", "compute-visit-windows",
+        "send-surveys",
+    ]  # fmt: skip
 
     def call(name: str, *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -76,6 +79,7 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
 
     assert call("runs").returncode == 0
     assert call("why").returncode == 0
+    assert f"{texts['send-surveys: production']} text" in call("messages").stdout
     assert call("state").returncode == 0
     sandbox = subprocess.Popen(
         [*program, *commands["sandbox"]],
@@ -92,6 +96,8 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
         job = call("compute-visit-windows", "--yes")
         assert job.returncode == 1, job.stderr
         assert "cells of" in job.stderr
+        asked = call("send-surveys", "--yes")
+        assert f"{texts['send-surveys: production']} sent" in asked.stderr
     finally:
         sandbox.terminate()
         sandbox.communicate(timeout=30)

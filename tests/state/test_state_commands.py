@@ -140,6 +140,8 @@ def test_runs_are_listed_and_shown(redcap_jobs: Command, made: Path) -> None:
     """A line per run; by id everything, problems and skip reasons too; plain without a terminal."""
     code, out, _ = redcap_jobs("runs", "--env-file", made)
     assert (code, out) == (0, "no runs yet\n")
+    code, out, _ = redcap_jobs("runs", "--env-file", made, "--study", "ismle")
+    assert (code, out) == (0, "no such runs; without --study and --job all show\n")
     with Store.open(load_credentials(made).require("REDCAP_JOBS_STATE_URL")) as store:
         run_id = a_run(store)
     code, out, _ = redcap_jobs("runs", "--env-file", made, "--study", "ismile")

@@ -112,6 +112,14 @@ def test_the_nearest_name_is_never_one_of_strangers() -> None:
         credentials.require("REDCAT_API_ISMILES")
 
 
+def test_a_name_that_is_only_a_little_alike_is_not_offered() -> None:
+    """All variables of a sender begin alike: TWILIO_API_URL is not what TWILIO_NUMBER was to be."""
+    credentials = Credentials(in_file={"TWILIO_API_URL": "1", "TWILIO_ACCOUNT_SID": "1"})
+    with pytest.raises(CredentialsError) as caught:
+        credentials.require("TWILIO_NUMBER")
+    assert "did you mean" not in str(caught.value)
+
+
 @pytest.mark.parametrize("token", [TOKEN, TOKEN.lower(), TOKEN * 2])
 def test_a_token_is_32_or_64_hexadecimal_characters(token: str) -> None:
     """Project tokens have 32, super tokens 64."""

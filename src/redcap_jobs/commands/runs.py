@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many runs at most.",
 )
-@click.option("--output", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def command(
     run_id: str | None,
     env_file: Path | None,
@@ -72,7 +78,7 @@ def command(
         return
     console = console_for(terminal=sys.stdout.isatty())
     if run_id is None:
-        show_list(found, console)
+        show_list(found, console, wanted=bool(study or job))
     else:
         show_one(found[0], console)
 
@@ -88,13 +94,15 @@ def as_json(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def show_list(runs: Sequence[RunRecord], console: Console) -> None:
-    """Draw one line per run, newest first."""
+def show_list(runs: Sequence[RunRecord], console: Console, *, wanted: bool) -> None:
+    """Draw one line per run, newest first; ``wanted``: only some runs were asked for."""
     from redcap_jobs.plan import Table
     from redcap_jobs.render import rich_table
 
     if not runs:
-        console.print("no runs yet")
+        console.print(
+            "no such runs; without --study and --job all show" if wanted else "no runs yet"
+        )
         return
     columns = (
         "run",

@@ -132,7 +132,13 @@ def restore_state(file: Path, env_file: Path | None, overwrite: bool) -> None:  
 
 @command.command("info", epilog=EXIT_CODES)
 @ENV_FILE
-@click.option("--output", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def info(env_file: Path | None, output: str) -> None:
     """Say where the state is and how much it holds.
 

@@ -42,7 +42,7 @@ Who is due is counted from an anchor date, as the study file's [[surveys]] says;
 withdrawals, opt-outs and pauses are looked at again moments before each text. Texts go out within
 the allowed hours, never above one segment a second for a sending number, and at most once: a text
 of which nobody knows whether it went out is not repeated (redcap-jobs messages). A development
-run texts only the study file's development recipient.
+run texts only the phones that the study file's [development] recipients name.
 
 \b
   redcap-jobs send-surveys --study ismile.toml \\

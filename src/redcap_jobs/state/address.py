@@ -125,6 +125,7 @@ def missing(what: str) -> StateMissing:
     """Say what stands in the way and how a state is made."""
     return StateMissing(
         f"{what}; runs by hand and cron must share one state, its lock and its journal (for a "
-        f"production project always). Set {URL_VARIABLE} to the state that cron uses, or "
-        "create the first one: redcap-jobs state init --env-file .env"
+        "production project always). Name the credentials file that cron uses with --env-file, or "
+        f"set {URL_VARIABLE} to the state that cron uses; only where there never was one: "
+        "redcap-jobs state init --env-file .env"
     )

@@ -20,6 +20,8 @@ from redcap_jobs.notify.logs import REDACT, TOKEN
 
 OTHERS_MAY_READ_OR_WRITE = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 TOKEN_SHAPE = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{64}")
+ALIKE = 0.75
+"""How alike a name must be to be offered for one mistyped: all those of a sender are a little."""
 SECRET_NAME = re.compile(r"^REDCAP_API_|(TOKEN|KEY|SECRET|PASSWORD)$")
 
 
@@ -84,7 +86,7 @@ class Credentials:
 
         known = {known for known in self.in_environment if known.startswith("REDCAP_")}
         known |= set(self.in_file)
-        near = difflib.get_close_matches(name, sorted(known - {name}), n=1)
+        near = difflib.get_close_matches(name, sorted(known - {name}), n=1, cutoff=ALIKE)
         return f"; did you mean {near[0]}?" if near else ""
 
 
