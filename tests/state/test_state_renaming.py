@@ -56,6 +56,15 @@ def test_texts_decisions_stops_and_replies_follow(
     assert [reply.records for reply in replies_to_read(store, STUDY)] == [("2001", "7")]
 
 
+def test_a_stop_follows_where_no_text_went_out_yet(store: Store, project: ProjectKey) -> None:
+    """Whoever asked by telephone before the first text is not texted under the new name."""
+    say(store, STUDY, Stop("record", "1001", "stopped", "person", "asked"))
+    assert rename_record(store, STUDY, project, "1001", "2001") == 0
+    assert hindrance(store, STUDY, "", "2001").startswith("record stopped")
+    with pytest.raises(UsageError, match="knows nothing"):
+        rename_record(store, STUDY, project, "1001", "2001")
+
+
 def test_the_log_is_written_once_more(store: Store, journal: Journal, project: ProjectKey) -> None:
     """REDCap's row still holds the old key: what was written back counts as changed."""
     journal.sent(posted(journal, text_to(project, "1001")), SID)

@@ -29,15 +29,15 @@ def rename_record(store: Store, study: str, project: ProjectKey, old: str, new: 
     counts as changed and is written back once more.
 
     Raises:
-        UsageError: The journal knows nothing of ``old``, or has texts of ``new``; a text of one
-            of them is being sent; or the names are the same.
+        UsageError: The journal knows nothing of ``old`` and nobody stopped it, or the journal has
+            texts of ``new``; a text of one of them is being sent; or the names are the same.
 
     """
     if old == new or not new or new != new.strip():
         raise UsageError(f"{old!r} cannot be renamed to {new!r}: give two different record ids")
     with store.write() as connection:
         rows = rows_of(connection, project, old)
-        if not rows:
+        if not rows and not (project.mode == "production" and has_word(connection, study, old)):
             raise UsageError(f"the journal knows nothing of record {old} of {project.words}")
         drop_empty(connection, rows_of(connection, project, new), f"{new} of {project.words}")
         for row in rows:
@@ -90,6 +90,12 @@ def rename_decisions(connection: Connection, project: ProjectKey, old: str, new:
     jobs = set(connection.execute(newer).scalars())
     connection.execute(delete(decisions).where(*of_old, decisions.c.job.in_(jobs)))
     connection.execute(update(decisions).where(*of_old).values(record=new))
+
+
+def has_word(connection: Connection, study: str, record: str) -> bool:
+    """Tell whether a person said anything of a record: also of one that no text went to yet."""
+    query = select(stops.c.state).where(stops.c.study == study, stops.c.subject == record)
+    return connection.execute(query.where(stops.c.scope == "record")).first() is not None
 
 
 def rename_stop(connection: Connection, study: str, old: str, new: str) -> None:
