@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from study_home import PROD
 from test_text_promises import make_due, only
-from texting import Texting, texting
+from texting import Texting, pace_by, texting
 
 from redcap_jobs.demo import where_it_is_noon
 from redcap_jobs.errors import CredentialsError, ExitCode, StudyFileError
@@ -103,8 +103,11 @@ def test_an_unverified_campaign_is_shown_and_texts_nobody_twice(study: Texting) 
     assert len(study.accepted) == before
 
 
-def test_a_sender_whose_texts_do_not_arrive_takes_nobody_elses(study: Texting) -> None:
+def test_a_sender_whose_texts_do_not_arrive_takes_nobody_elses(
+    study: Texting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run looks a quarter of a minute in and ends; one a run is tried until it is mended."""
+    pace_by(study.clock, monkeypatch)
     only(study, make_due(study, 40))
     study.home.sandbox.twilio.campaign_verified = False
     run = study.run()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_text_promises import make_due, only
-from texting import Texting, texting
+from texting import Texting, pace_by, texting
 
 from redcap_jobs.errors import ExitCode, StateError
 from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
@@ -90,8 +90,7 @@ def test_a_study_may_leave_half_an_hour_between_texts(
 ) -> None:
     """One run sends them all, each after its wait; what decides and the replies are read anew."""
     study.home.edit_study("seconds_between = 1.05", "seconds_between = 1800")
-    seconds = lambda: study.clock.now().timestamp()  # noqa: E731 - the clock that waits move
-    monkeypatch.setitem(Throttle.__init__.__kwdefaults__, "monotonic", seconds)
+    pace_by(study.clock, monkeypatch)
     assert study.run().exit_code == ExitCode.DONE
     times = [text.at for text in study.accepted]
     assert [round((after - before).total_seconds()) for before, after in pairwise(times)] == [

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 from study_home import PROD, Home, new_home
 
@@ -20,6 +21,7 @@ from redcap_jobs.sandbox.ismile import ismile_projects
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.twilio_account import TwilioAccount
 from redcap_jobs.state.store import Store
+from redcap_jobs.state.throttle import Throttle
 
 MIDDAY = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
 """A Tuesday, 10:00 in Los Angeles."""
@@ -91,6 +93,12 @@ def texting(
         home.edit_study("[sender]\n", f'[sender]\nurl = "{sandbox.twilio_url}"\n')
         home.write(**sandbox.variables)
         yield Texting(home, SharedClock(sandbox))
+
+
+def pace_by(clock: SharedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gap between texts be measured by the shared clock, however slow this machine is."""
+    defaults = Throttle.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "monotonic", lambda: clock.now().timestamp())
 
 
 def lose_the_state(study: Texting) -> None:
