@@ -72,6 +72,15 @@ def test_a_suspended_account_is_told_once_and_nothing_private_with_it(
         assert secret not in written
 
 
+def test_a_reply_to_read_is_counted_whoever_it_is_from(study: Texting, mails: Mails) -> None:
+    """A phone that no text went to may ask for no more, too; its words are in no mail."""
+    study.home.sandbox.twilio.receive("+12025550142", ACCOUNT.numbers[0], "who is this, please?")
+    study.run("poll-messages")
+    (mail,) = mails.taken
+    assert "Replies to read: 1 (of a phone no text went to)" in mail.get_content()
+    assert "who is this" not in mail.as_string()
+
+
 def test_a_development_run_mails_nobody(study: Texting, mails: Mails) -> None:
     """However it ends."""
     study.home.sandbox.twilio.set_status("suspended")

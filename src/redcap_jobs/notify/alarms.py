@@ -46,7 +46,7 @@ WORDS: dict[News, str] = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits for a person: the records of texts nobody knows about, and of replies to read."""
+    """What waits for a person: the record of each text nobody knows about, of each reply to read."""
 
     unknown: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
@@ -159,7 +159,8 @@ def waiting(store: Store, study: Study, project: ProjectKey) -> Waiting:
 
     unknown = [entry.record for entry in last_attempts(store, project) if entry.state == "unknown"]
     replies = [
-        record for reply in replies_to_read(store, study.study.id) for record in reply.records
+        " and ".join(reply.records) or "of a phone no text went to"
+        for reply in replies_to_read(store, study.study.id)
     ]
     return Waiting(tuple(unknown), tuple(replies))
 
