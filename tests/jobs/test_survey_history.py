@@ -40,6 +40,12 @@ def test_a_text_counts_whatever_its_survey_or_event_was_called(before: str) -> N
     assert known.attempts("1", ("m4",), "UTC") == []
 
 
+def test_a_key_without_an_occurrence_is_no_survey_text() -> None:
+    """Another kind of text of the same name says nothing of invitation or reminders."""
+    known = history(frame({"key": key(occurrence="")}), NONE, PROJECT)
+    assert known.attempts("1", ("m2",), "UTC") == []
+
+
 def test_the_last_attempt_of_a_key_counts() -> None:
     """A first attempt that was not sent, then one that was."""
     rows = [

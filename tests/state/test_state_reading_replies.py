@@ -130,6 +130,41 @@ def test_a_stop_that_its_sender_took_back_unheard_stops_nothing(
     assert not hindered(store)
 
 
+@pytest.mark.parametrize("listed", [("STOP", "START"), ("START", "STOP")])
+def test_a_stop_and_a_start_of_one_second_stop(
+    watch: Watch, inbox: Inbox, clock: StillClock, store: Store, listed: tuple[str, str]
+) -> None:
+    """Twilio dates to the second, so their order is not known: the safer one counts."""
+    for body in listed:
+        inbox.came(clock.now(), body)
+    watch.read_replies(Seen())
+    assert hindered(store)
+
+
+def test_where_replies_were_never_read_they_are_read_since_the_first_text(
+    watch: Watch, inbox: Inbox, clock: StillClock, journal: Journal, project: ProjectKey
+) -> None:
+    """A week back at least, and a day more: a state that was lost and adopted forgot its replies."""
+    week_ago = (clock.now() - 8 * DAY).date()
+    watch.read_replies(Seen())
+    posted(journal, a_text(project, "k1", sender=inbox.sender_hash))
+    clock.sleep(30 * DAY)
+    watch.read_replies(Seen())
+    assert inbox.asked_since == [week_ago, (clock.now() - 31 * DAY).date()]
+
+
+def test_how_long_a_look_at_the_replies_counts(watch: Watch, clock: StillClock) -> None:
+    """Not before the first, up to its end, and not where the clock was set back since."""
+    assert not watch.replies_are_fresh(15 * MINUTE)
+    watch.read_replies(Seen())
+    clock.sleep(15 * MINUTE)
+    assert watch.replies_are_fresh(15 * MINUTE)
+    clock.sleep(timedelta(seconds=1))
+    assert not watch.replies_are_fresh(15 * MINUTE)
+    clock.sleep(-60 * MINUTE)
+    assert not watch.replies_are_fresh(15 * MINUTE)
+
+
 def test_a_start_that_was_unheard_lifts_no_later_word(
     watch: Watch, inbox: Inbox, clock: StillClock, store: Store
 ) -> None:

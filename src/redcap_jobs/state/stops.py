@@ -18,6 +18,8 @@ from redcap_jobs.plan import HINDERS, STOP_COLUMNS
 from redcap_jobs.state.schema import INSTANT_FORMAT, stops
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
+
     from redcap_jobs.state.store import Store
 
 Scope: TypeAlias = Literal["phone", "record", "study"]
@@ -46,9 +48,6 @@ def say(
     store: Store, study: str, stop: Stop, at: datetime | None = None, *, unheard: bool = False
 ) -> bool:
     """Keep a word; an older one than the last about the same subject changes nothing.
-
-    Of two at one instant a person's counts as later: it was moved there, to follow a word of
-    Twilio's, whose clock may be ahead of ours.
 
     Nor does an unclear reply soften a stop, nor a reply lift what a person said or what a person
     has yet to read. Returns whether anything changed. ``at`` is when it was said (default: now).
@@ -80,16 +79,26 @@ def say(
             values["at"] = said = max(said, last.at)
         elif last is not None and unheard and (last.state, last.source) == ("allowed", "person"):
             values["at"] = max(said, last.at)
-        elif last is not None and (
-            last.at > said
-            or (last.at == said and (last.source == "person" or last.state == stop.state))
-        ):
+        elif last is not None and is_outweighed(stop, said, last):
             return False
         if last is not None and is_softer(stop, last.state, last.source):
             return False
         connection.execute(delete(stops).where(*place))
         connection.execute(insert(stops).values(**values))
     return True
+
+
+def is_outweighed(stop: Stop, said: datetime, last: Row[datetime, str, str]) -> bool:
+    """Tell whether the word that stands (its time, state and source) was said later.
+
+    Of two at one instant a person's counts as later: it was moved there, to follow a word of
+    Twilio's, whose clock may be ahead of ours. Else leave does not: Twilio dates replies to the
+    second, so which of a STOP and a START of one second came first is not known.
+    """
+    at, state, source = last
+    if at == said:
+        return source == "person" or stop.state in (state, "allowed")
+    return at > said
 
 
 def is_softer(stop: Stop, state: str, source: str) -> bool:
