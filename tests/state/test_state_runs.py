@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.state.conftest import StillClock
 
 from redcap_jobs import __version__
 from redcap_jobs.errors import StateError
-from redcap_jobs.state.process import Holder, is_alive, this_process
+from redcap_jobs.state import process
+from redcap_jobs.state.process import Holder, is_alive, machine, this_process
 from redcap_jobs.state.runs import (
     RunEnd,
     RunStart,
@@ -198,6 +200,20 @@ def test_a_process_is_more_than_its_pid() -> None:
     for elsewhere in (Holder("another-host", me.pid, me.start), container):
         assert is_alive(elsewhere, soon)
         assert not is_alive(elsewhere, late)
+
+
+def test_a_process_of_another_account_may_be_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc is mounted with hidepid=1 it cannot be looked at: it counts as one out of sight."""
+    boot_and_namespace = machine()
+
+    def refused(path: Path, *_: object, **__: object) -> str:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(process, "machine", lambda: boot_and_namespace)
+    monkeypatch.setattr(Path, "read_text", refused)
+    theirs = Holder(socket.gethostname(), 4711, f"{boot_and_namespace}:1")
+    assert is_alive(theirs, timedelta(minutes=59))
+    assert not is_alive(theirs, timedelta(minutes=61))
 
 
 def test_a_zombie_is_not_alive() -> None:

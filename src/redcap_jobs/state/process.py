@@ -78,8 +78,9 @@ def is_alive(
 ) -> bool:
     """Tell whether a holder still lives, as far as this machine can see.
 
-    On this host the process is looked up; after a reboot it is dead. On another host, or in
-    another container, it counts as alive until ``out_of_sight`` after its last sign.
+    On this host the process is looked up; after a reboot it is dead. On another host, in another
+    container, or where /proc hides it, it counts as alive until ``out_of_sight`` after its last
+    sign.
     """
     boot, _, namespace = machine().partition(":")
     seen_boot, _, rest = holder.start.partition(":")
@@ -89,4 +90,7 @@ def is_alive(
         return False
     if rest.partition(":")[0] != namespace:
         return since_last_sign < out_of_sight
-    return start_of(holder.pid) == holder.start
+    try:
+        return start_of(holder.pid) == holder.start
+    except PermissionError:  # hidepid=1: another account's processes cannot be looked at
+        return since_last_sign < out_of_sight
