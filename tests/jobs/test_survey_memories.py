@@ -48,6 +48,7 @@ def attempt(messages: pd.DataFrame, logged: pd.DataFrame, record: str = "1001") 
         ([("rejected", "true", "SM1"), ("claimed", "false", "")], "SM2", "logged"),
         ([("rejected", "true", ""), ("claimed", "false", "")], "", "claimed"),
         ([("rejected", "false", "")], "", "rejected"),
+        ([("rejected", "false", "")], "SM1", "rejected"),
         ([("unknown", "false", "")], "", "unknown"),
         ([("sent", "false", "SM1")], "SM1", "sent"),
         ([("sent", "false", "SM1")], "SM2", "sent"),
