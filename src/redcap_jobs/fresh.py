@@ -33,7 +33,6 @@ class FreshReads:
         old = self._at is None or not timedelta(0) <= now - self._at < FRESH_FOR
         if self._inputs is None or old or actions[0].record not in self._records:
             records = list(dict.fromkeys(action.record for action in actions))
-            self._at = now
             self._inputs = self._read(records)
-            self._records = frozenset(records)
+            self._records, self._at = frozenset(records), now
         return self._inputs

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from redcap_jobs.errors import RedcapJobsError
 from redcap_jobs.fresh import FreshReads
 from redcap_jobs.plan import Action, Inputs
 
@@ -67,3 +68,18 @@ def test_the_minute_counts_from_before_the_read() -> None:
     reading.sleep(timedelta(seconds=20))
     reading.of("1")
     assert len(reading.asked) == 2
+
+
+def test_a_read_that_failed_makes_nothing_fresh() -> None:
+    """What was read before stays as old as it is."""
+    reading = Reads()
+    reading.of("1")
+    reading.sleep(timedelta(seconds=70))
+
+    def broken(records: Sequence[str]) -> Inputs:
+        raise RedcapJobsError("REDCap is down")
+
+    reading.fresh._read = broken
+    for _ in range(2):
+        with pytest.raises(RedcapJobsError):
+            reading.of("1")
