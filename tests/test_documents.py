@@ -23,7 +23,7 @@ from redcap_jobs.cli import COMMANDS
 from redcap_jobs.demo import conclude
 from redcap_jobs.errors import ExitCode
 from redcap_jobs.jobs import JOBS
-from redcap_jobs.study.loading import load_bundled_or_file
+from redcap_jobs.study.loading import bundled_study_text, load_bundled_or_file, load_study
 
 if TYPE_CHECKING:
     from redcap_jobs.sandbox.server import Sandbox
@@ -107,6 +107,19 @@ def test_readme_has_exactly_two_marked_commands_that_need_only_python() -> None:
     for command in marked.values():
         assert command.startswith("python3 -m venv .venv && ")
         assert len(command.splitlines()) == 1
+
+
+def test_the_tables_that_docs_show_can_be_added_to_a_study_file(tmp_path: Path) -> None:
+    """What docs/texts.md says to add is taken word for word."""
+    (shown_there,) = re.findall(
+        r"```toml\n(.*?)```", (ROOT / "docs" / "texts.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    study = tmp_path / "study.toml"
+    study.write_text(f"{bundled_study_text('ismile')}\n{shown_there}", encoding="utf-8")
+    found = load_study(study)
+    assert found.notify.mail_to
+    assert found.notify.smtp is not None
+    assert found.pauses
 
 
 def test_ci_runs_readmes_test_command_word_for_word() -> None:

@@ -142,7 +142,7 @@ def test_bad_words_are_one_clear_line(study: Texting) -> None:
         (("rename-record", "1001", "1001"), "two different"),
         (("rename-record", "9999", "9998"), "knows nothing"),
         (("list", "--since", "2026-11-02", "--until", "2026-11-01"), "lies before"),
-        (("list", "--since", "soon"), "does not match"),
+        (("list", "--since", "soon"), "is no date; write it as"),
         (("list", "--token", "REDCAP_API_NONE"), "declares no such project"),
     ]
     for words, why in slips:

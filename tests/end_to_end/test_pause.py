@@ -71,7 +71,7 @@ def test_resume_says_that_the_study_file_pauses_too(study: Texting) -> None:
     ("arguments", "words"),
     [
         (("--until", "2026-11-23", "--reason", "late"), "lies in the past"),
-        (("--until", "tomorrow", "--reason", "late"), "does not match"),
+        (("--until", "tomorrow", "--reason", "late"), "is no date; write it as"),
         (("--until", "9999-12-31", "--reason", "late"), "too far away"),
         (("--until", "2026-11-25", "--reason", " "), "blank"),
         (("--until", "2026-11-25"), "--reason"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from redcap_jobs.cli import EXIT_CODES
-from redcap_jobs.commands.options import ENV_FILE, VERBOSE
+from redcap_jobs.commands.options import ENV_FILE, STEPS
 from redcap_jobs.errors import (
     CredentialsError,
     ExitCode,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="For people, or for programs.",
 )
-@VERBOSE
+@STEPS
 def command(
     study: str,
     token: str | None,

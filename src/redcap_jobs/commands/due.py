@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from redcap_jobs.cli import EXIT_CODES
-from redcap_jobs.commands.options import ENV_FILE, VERBOSE
+from redcap_jobs.commands.options import ENV_FILE, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ COLUMNS = ("day", "record", "message", "what", "segments", "why")
 )
 @ENV_FILE
 @click.option("--output", type=click.Choice(["table", "csv"]), default="table", show_default=True)
-@VERBOSE
+@STEPS
 def command(
     study: str,
     days: int,

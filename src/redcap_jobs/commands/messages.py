@@ -10,14 +10,13 @@ import click
 
 from redcap_jobs.cli import EXIT_CODES
 from redcap_jobs.commands.messages_said import THINGS_TO_SAY
-from redcap_jobs.commands.options import OF_STUDY
+from redcap_jobs.commands.options import OF_STUDY, Day
 from redcap_jobs.errors import UsageError
 
 NOT_DELIVERED_DAYS = 14
 YEARS = (2000, 2999)
 SHOWN = ("record", "message", "occurrence", "attempt", "posted_at", "state")
 """What of a list fits a screen, besides Twilio's word."""
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 class MessagesGroup(click.Group):
@@ -102,9 +101,9 @@ def overview_command(study: str, env_file: Path | None, token: str | None, days:
 @command.command("list", epilog=EXIT_CODES, short_help="Every attempt, one row each.")
 @OF_STUDY
 @click.option(
-    "--since", type=DAY, metavar="DATE", help="First day, YYYY-MM-DD in the study's time zone."
+    "--since", type=Day(), metavar="DATE", help="First day, YYYY-MM-DD in the study's time zone."
 )
-@click.option("--until", type=DAY, metavar="DATE", help="Last day, counted in.")
+@click.option("--until", type=Day(), metavar="DATE", help="Last day, counted in.")
 @click.option("--output", type=click.Choice(["table", "csv"]), default="table", show_default=True)
 def list_command(
     study: str,

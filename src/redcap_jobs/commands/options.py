@@ -23,6 +23,27 @@ VERBOSE = click.option(
 )
 
 
+STEPS = click.option("--verbose", is_flag=True, help="Log each step.")
+"""For commands that plan no changes to show."""
+
+
+class Day(click.ParamType[datetime]):
+    """A date, ``2026-11-22``: its midnight, without a zone."""
+
+    name = "date"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return that midnight; fail with the form expected."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007 - the study's zone is not known yet
+        except ValueError:
+            self.fail(f"{value!r} is no date; write it as 2026-11-22", param, ctx)
+
+
 class Instant(click.ParamType[datetime]):
     """An ISO 8601 instant with a zone, e.g. ``2026-11-22T13:50:00-05:00`` or ``…Z``."""
 

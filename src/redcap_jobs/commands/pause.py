@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from redcap_jobs.cli import EXIT_CODES
-from redcap_jobs.commands.options import ENV_FILE
+from redcap_jobs.commands.options import ENV_FILE, Day
 
 
 @click.command("pause", epilog=EXIT_CODES)
@@ -16,7 +16,7 @@ from redcap_jobs.commands.options import ENV_FILE
 @click.option(
     "--until",
     required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     metavar="DATE",
     help="The last day without texts, YYYY-MM-DD in the study's time zone.",
 )

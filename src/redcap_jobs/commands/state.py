@@ -173,7 +173,8 @@ def adopt_texts(study: str, token: str, env_file: Path | None, dry_run: bool) ->
 
     Every text that the log holds and the journal does not is entered as sent, so that it is never
     sent again; what the journal knows stays as it is. REDCap is only read. A backup that can be
-    restored is better: what the log did not hold yet, and who replied STOP, is not found here.
+    restored is better: what the log did not hold yet is not found here. Replies are read again by
+    the next run.
 
     \b
     Example:
