@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,7 +15,6 @@ from study_home import DEV, PROD
 from texting import MIDDAY, Texting, texting
 
 from redcap_jobs.errors import ExitCode
-from redcap_jobs.notify.logs import RedactingFormatter
 from redcap_jobs.request import RunRequest, Terminal
 from redcap_jobs.run import run_job
 from redcap_jobs.sandbox.store import RowKey
@@ -253,69 +250,6 @@ def test_whatever_the_options_a_development_run_reaches_no_participant(
     assert "/surveys/?s=" not in bodies
 
 
-def test_no_artefact_holds_a_secret_phone_name_or_text(
-    study: Texting, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """State, log at its most talkative, plan as shown, run records: not one private thing."""
-    records = make_due(study, 12)
-    log = StringIO()
-    handler = logging.StreamHandler(log)
-    handler.setFormatter(RedactingFormatter("%(name)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    old = root.level
-    root.setLevel(logging.DEBUG)
-    try:
-        shown = StringIO()
-        for job in ("send-surveys", "poll-messages"):
-            request = RunRequest(
-                job, study.home.study, PROD, PROD, study.home.env_file, yes=True, verbose=True
-            )
-            console = Console(file=shown, width=200)
-            run_job(request, Terminal(False, False, console, lambda question: True), study.clock)
-            study.clock.pass_by(timedelta(minutes=5))
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(old)
-    assert len(study.accepted) >= len(records)
-    caught = capfd.readouterr()
-    states = b"".join(path.read_bytes() for path in state_files(study))
-    artefacts = {
-        "log": log.getvalue(),
-        "shown": shown.getvalue() + caught.out + caught.err,
-        "state": states.decode("latin-1"),
-    }
-    private = secrets_of(study)
-    assert len(private) > 300
-    for name, text in artefacts.items():
-        assert text, name
-        words = set(re.findall(r"[^\s'\"=&,;<>|()\[\]{}]+", text))
-        found = {
-            secret for secret in private if secret in words or (len(secret) > 9 and secret in text)
-        }
-        assert not found, f"{name} holds {len(found)} private things"
-
-
 def state_files(study: Texting) -> list[Path]:
     """Return the state's file, and those SQLite keeps beside it."""
     return [path for path in study.home.folder.glob("state.db*") if path.is_file()]
-
-
-def secrets_of(study: Texting) -> set[str]:
-    """Return every token, phone, name, address, link and text body there is."""
-    sandbox = study.home.sandbox
-    private = {
-        value for name, value in sandbox.variables.items() if "TOKEN" in name or "API" in name
-    }
-    private = {value for value in private if not value.startswith("http")}
-    for record in sandbox.project(3041).store.current.records.values():
-        for row in record.rows.values():
-            for field in ("part_first_name", "part_last_name", "part_email", "child_name"):
-                private.add(row.get(field, ""))
-            phone = row.get("part_mobile_number", "")
-            digits = re.sub(r"\D", "", phone)
-            private |= {phone, digits, f"+1{digits}" if len(digits) == 10 else ""}
-    for message in sandbox.twilio.messages():
-        private |= {message.body, *re.findall(r"https?://\S+", message.body)}
-        private |= set(re.findall(r"\?s=(\w+)", message.body))
-    return {each for each in private if len(each) > 2}
