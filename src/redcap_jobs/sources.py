@@ -94,7 +94,7 @@ class Sources:
         if isinstance(read, ReadMessages):
             return message_history(self.store, self.project)
         if isinstance(read, ReadStops):
-            return stops_of(self.store, self.study.study.id)
+            return stops_of(self.store, self.study.study.id, self.project)
         raise TypeError(f"nothing answers {type(read).__name__}")
 
     def look_at_texts(self, *, keep: bool) -> list[Problem]:

@@ -70,7 +70,7 @@ def stops_table(store: Store, study: Study, project: ProjectKey, record: str, na
     about = {("record", record), ("study", "")} | ({("phone", phone)} if phone else set())
     rows = [
         (row["scope"], row["state"], row["source"], row["reason"], minute(row["at"]), row["until"])
-        for row in stops_of(store, study.study.id).to_dict("records")
+        for row in stops_of(store, study.study.id, project).to_dict("records")
         if (row["scope"], row["subject"]) in about
     ]
     shown = [(*row[:5], minute(row[5])) for row in rows]

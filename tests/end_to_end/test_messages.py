@@ -192,6 +192,24 @@ def test_a_stop_by_telephone_outlives_the_state(study: Texting) -> None:
     assert record not in texted
 
 
+def test_a_stop_outlives_the_studys_id(study: Texting) -> None:
+    """A second study file of the project, or another id in it, texts nobody who asked for no more."""
+    study.home.edit_study('opted_out = "[first-event-name][sms_opted_out]" ', "# ")
+    study.run()
+    first = entries(study)[0]
+    phone = text_of(study, first).to
+    messages(study, "stop", first.record, "--reason", "asked by telephone")
+    study.home.edit_study('id = "ismile"', 'id = "ismile-two"')
+    resend(study, first)
+    study.clock.pass_by(timedelta(days=1))
+    study.run()
+    assert texts_to(study, phone) == 1
+    assert "asked by telephone" in typed(study, "why", study.home.study, first.record).out
+    assert messages(study, "allow", first.record, "--reason", "asked again").code == 0
+    study.run()
+    assert texts_to(study, phone) == 2
+
+
 def test_without_a_field_for_opt_outs_a_stop_is_told_to_stand_in_the_state_alone(
     study: Texting,
 ) -> None:

@@ -15,11 +15,14 @@ import pandas as pd
 from sqlalchemy import delete, insert, or_, select
 
 from redcap_jobs.plan import HINDERS, STOP_COLUMNS
-from redcap_jobs.state.schema import INSTANT_FORMAT, stops
+from redcap_jobs.state.schema import INSTANT_FORMAT, runs, stops
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from collections.abc import Mapping
 
+    from sqlalchemy import Row, RowMapping
+
+    from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
 
 Scope: TypeAlias = Literal["phone", "record", "study"]
@@ -117,16 +120,30 @@ def is_softer(stop: Stop, state: str, source: str) -> bool:
     }
 
 
-def stops_of(store: Store, study: str) -> pd.DataFrame:
-    """Return every word that holds now as a stops frame (STOP_COLUMNS)."""
+def stops_of(store: Store, study: str, project: ProjectKey | None = None) -> pd.DataFrame:
+    """Return every word that holds now as a stops frame (STOP_COLUMNS).
+
+    With the production project that is written, also what keeps texts from its participants by a
+    study of another id, as of a second study file: they asked to get no more, whatever its name.
+    """
     now = store.clock.now()
-    query = (
-        select(stops)
-        .where(stops.c.study == study, or_(stops.c.until.is_(None), stops.c.until > now))
-        .order_by(stops.c.at)
-    )
     with store.read() as connection:
-        rows = connection.execute(query).mappings().all()
+        ids = {study}
+        if project is not None and project.mode == "production":
+            others = select(runs.c.study).where(runs.c.project == str(project)).distinct()
+            ids |= set(connection.execute(others).scalars())
+        query = (
+            select(stops)
+            .where(stops.c.study.in_(ids), or_(stops.c.until.is_(None), stops.c.until > now))
+            .order_by(stops.c.at)
+        )
+        found = connection.execute(query).mappings().all()
+    leave = {
+        (row["scope"], row["subject"]): row["at"]
+        for row in found
+        if row["study"] == study and (row["state"], row["source"]) == ("allowed", "person")
+    }
+    rows = [row for row in found if row["study"] == study or holds_elsewhere(row, leave)]
     table = [
         [
             *(row[name] for name in ("scope", "subject", "state", "source", "reason")),
@@ -135,6 +152,13 @@ def stops_of(store: Store, study: str) -> pd.DataFrame:
         for row in rows
     ]
     return pd.DataFrame(table, columns=STOP_COLUMNS, dtype="str")
+
+
+def holds_elsewhere(row: RowMapping, leave: Mapping[tuple[str, str], datetime]) -> bool:
+    """Tell whether a word of another study id keeps texts back: no person gave leave since."""
+    since = leave.get((row["scope"], row["subject"]))
+    hinders = row["scope"] != "study" and row["state"] in HINDERS
+    return hinders and (since is None or since <= row["at"])
 
 
 def hindrance(store: Store, study: str, phone_hash: str, record: str) -> str:
