@@ -253,3 +253,18 @@ def test_whatever_the_options_a_development_run_reaches_no_participant(
 def state_files(study: Texting) -> list[Path]:
     """Return the state's file, and those SQLite keeps beside it."""
     return [path for path in study.home.folder.glob("state.db*") if path.is_file()]
+
+
+def test_a_development_run_that_hears_a_reply_first_does_not_hide_whose_it_is(
+    study: Texting,
+) -> None:
+    """It knows no record of the phone; the next run of production's names the one to look at."""
+    records = make_due(study, 1)
+    only(study, records)
+    study.run()
+    (text,) = study.accepted
+    study.home.sandbox.twilio.receive(text.to, text.sender, "who is this")
+    study.clock.pass_by(timedelta(minutes=15))
+    study.run("poll-messages", token=DEV)
+    (problem,) = study.run("poll-messages").problems
+    assert problem.startswith(f"record {records[0]}: reply")

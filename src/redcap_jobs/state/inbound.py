@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from redcap_jobs.state.schema import inbound, inbound_reads
 
@@ -38,15 +38,22 @@ def unheard(store: Store, study: str, replies: Sequence[Reply]) -> frozenset[str
 
 
 def note_replies(store: Store, study: str, sender: str, replies: Sequence[Reply]) -> list[Reply]:
-    """Keep the replies that are new, and that all were read now; return the new ones."""
+    """Keep the replies that are new, and that all were read now; return the new ones.
+
+    A run of another project of the study (a development copy) may have noted a reply first, and
+    knew no record of its phone: whoever knows them adds them.
+    """
     now = store.clock.now()
     with store.write() as connection:
-        sids = [reply.sid for reply in replies]
-        known = set(
-            connection.execute(
-                select(inbound.c.sid).where(inbound.c.study == study, inbound.c.sid.in_(sids))
-            ).scalars()
+        noted = select(inbound.c.sid, inbound.c.records).where(
+            inbound.c.study == study, inbound.c.sid.in_([reply.sid for reply in replies])
         )
+        known = {row.sid: frozenset(row.records) for row in connection.execute(noted)}
+        for reply in replies:
+            if frozenset(reply.records) - known.get(reply.sid, frozenset(reply.records)):
+                place = (inbound.c.study == study, inbound.c.sid == reply.sid)
+                both = sorted(known[reply.sid] | frozenset(reply.records))
+                connection.execute(update(inbound).where(*place).values(records=both))
         new = [reply for reply in replies if reply.sid not in known]
         for reply in new:
             waits = reply.meaning in TO_READ
