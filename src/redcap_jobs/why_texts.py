@@ -32,6 +32,8 @@ NO_CHANCE = {
     "refused": "once the refusal is cleared: redcap-jobs messages",
 }
 LATER = ("upcoming", "waiting")
+PASSES = ("outside the sending hours", "paused")
+"""How reasons begin that pass by themselves."""
 SENT = "its text went out; the next run says what follows"
 
 
@@ -135,6 +137,8 @@ def next_chance(decision: Decision, study: Study, *, stopped: bool, now: datetim
         return NO_CHANCE[decision.decision]
     if stopped:
         return "once its stop is ended: redcap-jobs messages allow, or read"
+    if decision.decision == "skipped" and not decision.reasons.startswith(PASSES):
+        return f"once this is no longer so: {decision.reasons}"
     if decision.decision in LATER:
         return f"{decision.reasons}, within the sending hours" if decision.reasons else "not known"
     zone = study.study.time_zone

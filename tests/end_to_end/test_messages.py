@@ -419,6 +419,23 @@ def test_why_knows_a_record_by_its_stop_alone(study: Texting) -> None:
     assert "asked by telephone" in typed(study, "why", study.home.study, "9999").out
 
 
+def test_why_names_what_must_change_before_the_next_text(study: Texting) -> None:
+    """Who has opted out in REDCap gets nothing with the next run: the reason says what to ask."""
+    study.run()
+    record = next(each.record for each in entries(study) if each.occurrence in ("0", "1"))
+    event = next(
+        place.event
+        for place in study.home.sandbox.project(3041).store.current.records[record].rows
+        if place.event.startswith("base")
+    )
+    row = {"record_id": record, "redcap_event_name": event, "sms_opted_out": "1"}
+    study.home.enter(3041, row)
+    study.clock.pass_by(timedelta(days=3))
+    study.run()
+    told = typed(study, "why", study.home.study, record).out
+    assert "once this is no longer so: has opted out (REDCap)" in told
+
+
 def test_why_explains_twilios_code(study: Texting) -> None:
     """The sentence a coordinator reads stands below, once."""
     study.home.sandbox.twilio.campaign_verified = False
