@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from textwrap import dedent
 
 import pytest
 from small_texts import NOON, PROJECT, STUDY, Texts, bodies, keyed, people, why
@@ -100,6 +101,27 @@ def test_a_condition_of_the_survey_is_looked_at_when_it_is_due() -> None:
     plan = people("record | teeth\n1 | 2\n2 | 1", study=only).plan()
     assert set(bodies(plan)) == {"1"}
     assert "only_when" in why(plan)["2"]
+
+
+def test_a_form_that_is_saved_but_not_complete_is_asked_for() -> None:
+    """Incomplete (0) and unverified (1) are no answer; complete (2) is."""
+    plan = people("record | diary_complete\n1 | 0\n2 | 1\n3 | 2").plan()
+    assert set(bodies(plan)) == {"1", "2"}
+
+
+@pytest.mark.parametrize(("arm", "asked"), [("control", {"1"}), ("treated", set())])
+def test_a_survey_of_one_arm_is_for_that_arm(arm: str, asked: set[str]) -> None:
+    """Whoever is in another is not asked, and nobody is told about it."""
+    arms = """
+    [arms.control]
+    number = 1
+    [arms.treated]
+    number = 2
+    """
+    study = STUDY.replace('id = "diary"', f'id = "diary"\narm = "{arm}"') + dedent(arms)
+    plan = people(ONE, study=study).plan()
+    assert set(bodies(plan)) == asked
+    assert why(plan) == {}
 
 
 @pytest.mark.parametrize(
