@@ -10,6 +10,7 @@ from tests.state.conftest import StillClock
 from tests.state.journal_steps import a_text, posted
 
 from redcap_jobs.messaging.delivery import TwilioMessage
+from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
 from redcap_jobs.messaging.watch import Seen, Watch
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import Claimed
@@ -27,6 +28,7 @@ class Twilio:
 
     listed: list[TwilioMessage] = field(default_factory=list)
     by_sid: dict[str, TwilioMessage] = field(default_factory=dict)
+    busy: bool = False
     sender_hash: str = NOW_SENDS
 
     def outbound(self, since: date) -> list[TwilioMessage]:
@@ -36,6 +38,8 @@ class Twilio:
         return self.listed
 
     def fetch(self, sid: str) -> TwilioMessage | None:
+        if self.busy:
+            raise TwilioUnreachable("Twilio answered HTTP 429")
         return self.by_sid.get(sid)
 
 
@@ -85,6 +89,18 @@ def test_an_open_text_of_the_number_before_is_followed(desk: Desk) -> None:
     desk.clock.sleep(timedelta(hours=72))
     desk.look()
     assert desk.mine() == ("sent", "delivery_unknown")
+
+
+def test_one_message_that_cannot_be_had_keeps_nothing_else_back(desk: Desk) -> None:
+    """What the list told is kept, and no run ends by it; the message is asked for next time."""
+    lacking = "SM" + "2" * 32
+    desk.journal.sent(desk.posted("k2", SENT_BEFORE), lacking, "queued")
+    desk.journal.sent(desk.posted("k1", NOW_SENDS), SID, "queued")
+    desk.twilio.listed = [desk.message("delivered")]
+    desk.twilio.busy = True
+    assert desk.look().still_open == 1
+    entries = entries_of_record(desk.journal.store, desk.project, "1001")
+    assert {entry.key: entry.status for entry in entries} == {"k1": "delivered", "k2": "queued"}
 
 
 def test_an_unknown_text_of_the_number_before_is_shown_to_a_person(desk: Desk) -> None:

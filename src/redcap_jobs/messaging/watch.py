@@ -199,10 +199,19 @@ class Watch:
     def fetch(
         self, missing: Sequence[delivery.Missing]
     ) -> tuple[list[delivery.TwilioMessage], set[str]]:
-        """Look up messages that the list lacks, one by one; those Twilio has nothing of are gone."""
+        """Look up messages that the list lacks, one by one; those Twilio has nothing of are gone.
+
+        Where it does not answer (429, say) the rest is asked for next time.
+        """
+        from redcap_jobs.messaging.twilio_answers import TwilioUnreachable
+
         fetched, gone = [], set()
         for each in missing:
-            message = self._client.fetch(each.sid)
+            try:
+                message = self._client.fetch(each.sid)
+            except TwilioUnreachable as error:
+                log.debug("%s was not learnt: %s", each.sid, error)
+                break
             if message is None:
                 gone.add(each.sid)
             else:
@@ -260,10 +269,10 @@ class Watch:
             stop = Stop("phone", entry.phone_hash, "stopped", "twilio", f"Twilio's code {code}")
             say(self._store, self._study, stop)
 
-    def read_replies(self, seen: Seen) -> None:
+    def read_replies(self, seen: Seen, first: datetime | None = None) -> None:
         """Read what came in, stop who asked for it, hold what is unclear.
 
-        Since the newest reply that is known, by Twilio's clock: this machine's may have run ahead
+        Since ``first`` where that is given, else since the newest reply that is known, by Twilio's clock: this machine's may have run ahead
         when replies were last read, and those in between would never be asked for.
         """
         from redcap_jobs.state.inbound import newest_reply, note_replies, unheard
@@ -272,7 +281,7 @@ class Watch:
 
         sender = self._client.sender_hash
         newest = newest_reply(self._store, self._study, sender) or self.first_replies(sender)
-        since = min(newest, self._clock.now()) - OVERLAP
+        since = (first or min(newest, self._clock.now())) - OVERLAP
         former = former_senders(
             self._store, self._project, sender, self._clock.now() - ANSWERED_FOR
         )
@@ -282,8 +291,8 @@ class Watch:
             state = STOP_STATE.get(reply.meaning)
             if state is not None:  # before the reply is noted: a crash between reads it again
                 word = Stop("phone", reply.phone_hash, state, "reply", REASON[state])  # type: ignore[arg-type]  # the table's words are those of Stop
-                first = state != "allowed" and reply.sid in new_to_us
-                say(self._store, self._study, word, at=reply.received_at, unheard=first)
+                unknown = state != "allowed" and reply.sid in new_to_us
+                say(self._store, self._study, word, at=reply.received_at, unheard=unknown)
         new = note_replies(self._store, self._study, self._client.sender_hash, replies)
         seen.replies += len(new)
         seen.problems += [
