@@ -109,9 +109,14 @@ class Executor:
 
         journal = Journal(self.store, self.run_id)
         delivery = Delivery(
-            journal, self.couriers, self.fresh, self.still_locked, job, study, self.watched
+            journal, self.couriers, self.fresh, self.still_locked, job, study, self.dealt_with
         )
         return delivery.deliver(actions)
+
+    def dealt_with(self, done: int, of: int) -> None:
+        """Note how many actions are through, for whoever looks on and for a run that is ended."""
+        self.progress.act(done, of)
+        self.watched(done, of)
 
     def to_write_back(self, job: Job) -> list[Entry]:
         """Return the journal rows that REDCap does not hold yet and this job writes back.

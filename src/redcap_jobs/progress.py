@@ -9,10 +9,19 @@ from redcap_jobs.errors import ExitCode
 
 @dataclass
 class Progress:
-    """Cells to be written, None before it comes to that, and cells that REDCap has confirmed."""
+    """Cells to be written, None before it comes to that, and cells that REDCap has confirmed.
+
+    ``acted`` texts of ``to_act`` were dealt with before: sent, refused or held back.
+    """
 
     planned: int | None = None
     confirmed: int = 0
+    acted: int = 0
+    to_act: int = 0
+
+    def act(self, done: int, of: int) -> None:
+        """Note how many texts of how many are dealt with."""
+        self.acted, self.to_act = done, of
 
     def confirm(self, cells: int) -> None:
         """Count cells that are stored."""
@@ -24,6 +33,13 @@ class Progress:
             return {}
         return {"cells_planned": self.planned, "cells_written": self.confirmed}
 
+    def so_far(self) -> str:
+        """Say what is known to be done; '' where it came to nothing."""
+        parts = [f"{self.acted} of {self.to_act} texts were dealt with"] if self.acted else []
+        if self.planned is not None:
+            parts.append(f"{self.confirmed} of {self.planned} cells are known to be written")
+        return ", ".join(parts)
+
     def after(self, error: Exception) -> str:
         """Say what an error leaves behind and what to do next.
 
@@ -34,17 +50,16 @@ class Progress:
         is said. The next run compares with what REDCap holds, and writes the difference.
         """
         code = getattr(error, "exit_code", ExitCode.PARTLY_FAILED)
-        if self.planned is None and code != ExitCode.PARTLY_FAILED:
+        done = self.so_far()
+        if not done and code != ExitCode.PARTLY_FAILED:
             return ""
         mended = "Once that is mended, " if not may_pass(error) else ""
-        if self.planned is None:
+        if not done:
             start = "start it again" if mended else "Start it again when REDCap answers"
             return f". Nothing was written. {mended}{start}, or wait for cron's next run"
         the = "the" if mended else "The"
-        return (
-            f". {self.confirmed} of {self.planned} cells are known to be written. "
-            f"{mended}{the} next run writes the rest"
-        )
+        rest = "goes on with what is still due" if self.planned is None else "writes the rest"
+        return f". {done}. {mended}{the} next run {rest}"
 
 
 def may_pass(error: Exception) -> bool:

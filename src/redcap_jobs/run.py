@@ -91,7 +91,7 @@ class Run:
         setting = self.setting
         self.run_id = self.begin()
         log.debug("run %s: %s on %s", self.run_id, setting.job.name, setting.project)
-        outcome = self.failed(RedcapJobsError("stopped before its end"), "cancelled")
+        outcome: RunOutcome | None = None
         try:
             with job_lock(
                 setting.store, setting.project, setting.job.name, self.run_id, setting.clock
@@ -103,6 +103,8 @@ class Run:
         except Exception as error:  # noqa: BLE001 - a fault of this program ends a run, told like any other
             outcome = self.failed(error, "failed")
         finally:
+            if outcome is None:  # Ctrl-C
+                outcome = self.failed(RedcapJobsError("stopped before its end"), "cancelled")
             for client in self.clients.values():
                 client.close()
             keep_end(setting, outcome, self.error, self.redcap_version)

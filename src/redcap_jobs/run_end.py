@@ -79,6 +79,8 @@ def outcome_of_failure(
     )
     if state == "failed":
         message += progress.after(error)
+    elif state == "cancelled" and progress.so_far():
+        message += f"; {progress.so_far()}"
     return RunOutcome(
         run_id=run_id,
         job=setting.job.name,
@@ -86,7 +88,7 @@ def outcome_of_failure(
         state=state,
         exit_code=getattr(error, "exit_code", ExitCode.PARTLY_FAILED),
         message=message,
-        counts=progress.counts() if state == "failed" else {},
+        counts={} if state == "refused" else progress.counts(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,6 +19,28 @@ from redcap_jobs.errors import ExitCode
 def study(tmp_path: Path) -> Iterator[Texting]:
     with texting(tmp_path, participants=200) as made:
         yield made
+
+
+def test_a_run_stopped_among_its_texts_says_how_far_it_came(
+    study: Texting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C after two texts: its line tells of them, and the next run goes on with the others."""
+
+    def until_two_are_out(pause: timedelta) -> None:
+        if len(study.accepted) >= 2:
+            raise KeyboardInterrupt
+        study.clock.pass_by(max(pause, timedelta(0)))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(study.clock, "sleep", until_two_are_out)
+        with pytest.raises(KeyboardInterrupt):
+            study.run()
+    told = capsys.readouterr().err
+    found = re.search(r"cancelled: stopped before its end; 2 of (\d+) texts were dealt with", told)
+    assert found, told
+    study.run()
+    sent = Counter(text.to for text in study.accepted)
+    assert sum(sent.values()) == len(sent) == int(found[1])
 
 
 def test_whoever_is_due_gets_one_text_and_redcap_remembers_it(study: Texting) -> None:

@@ -33,6 +33,21 @@ def test_before_anything_was_written(error: Exception, says: str) -> None:
     assert Progress().counts() == {}
 
 
+@pytest.mark.parametrize("error", [CredentialsError("token refused"), StateError("disk is full")])
+def test_texts_that_went_out_before_are_told(error: Exception) -> None:
+    """A run that ends among its texts never says that nothing happened."""
+    progress = Progress()
+    progress.act(2, 17)
+    assert progress.after(error) == (
+        ". 2 of 17 texts were dealt with. Once that is mended, the next run goes on with what is "
+        "still due"
+    )
+    progress.planned = 6
+    assert (
+        progress.so_far() == "2 of 17 texts were dealt with, 0 of 6 cells are known to be written"
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "says"),
     [
