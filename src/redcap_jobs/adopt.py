@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import Finding, StudyFileError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redcap_jobs.messaging.twilio import TwilioClient
     from redcap_jobs.open_study import OpenStudy
     from redcap_jobs.redcap.client import RedcapClient
+    from redcap_jobs.state.fingerprint import Fingerprinter
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.study.texts_config import MessageLog, Sender
 
@@ -47,7 +48,7 @@ def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> 
         GuardRefused: The token opens another project than the study file declares.
 
     Raises also what the clients and the state raise. Unless it is dry, Twilio is asked for the
-    phones of the texts, which are kept as hashes.
+    phones of the texts, which are kept as hashes, and for every reply since the first of them.
 
     """
     from redcap_jobs.messaging.twilio import Account, TwilioClient
@@ -76,8 +77,29 @@ def adopt(opened: OpenStudy, token: str, client: RedcapClient, *, dry: bool) -> 
                 run_id=run.id,
             )
             run.counts = {"texts_adopted": len(texts)}
+            times = [text.at for text in found.texts if text.at is not None]
+            if times:
+                read_all_replies(opened, project, twilio, key, min(times))
     known = len(found.texts) - len(texts)
     return Adopted(tuple(texts), known, found.elsewhere, found.unreadable)
+
+
+def read_all_replies(
+    opened: OpenStudy,
+    project: ProjectKey,
+    twilio: TwilioClient,
+    key: Fingerprinter,
+    first: datetime,
+) -> None:
+    """Read every reply since the first text: who asked for no more is not known here otherwise.
+
+    A run may have read the newest ones since the state was lost, and would read no older ones.
+    """
+    from redcap_jobs.messaging.watch import Seen, Watch
+
+    store = opened.store
+    watch = Watch(store, opened.id, project, twilio, key.one, store.clock)
+    watch.read_replies(Seen(), first)
 
 
 def listed_texts(twilio: TwilioClient, texts: Sequence[LoggedText]) -> dict[str, TwilioMessage]:

@@ -76,6 +76,20 @@ def test_an_adopted_phone_keeps_its_turn_and_its_stop(study: Texting) -> None:
     assert (word["subject"], word["state"]) == (hashes[stopped.to], "stopped")
 
 
+def test_a_stop_is_not_hidden_by_a_run_before_the_adoption(study: Texting) -> None:
+    """cron goes on while the state is lost: it reads the replies of the last days, and no others."""
+    study.run()
+    stopped, other = study.accepted[:2]
+    study.home.sandbox.twilio.receive(stopped.to, ACCOUNT.numbers[0], "ALTO")
+    study.clock.pass_by(timedelta(days=30))
+    study.home.sandbox.twilio.receive(other.to, ACCOUNT.numbers[0], "gracias")
+    lose_the_state(study)
+    study.run("poll-messages")
+    assert adopt(study).code == 0
+    with Store.open(study.home.state_url) as store:
+        assert list(stops_of(store, "ismile")["state"]) == ["stopped"]
+
+
 def test_a_dry_run_says_so_and_changes_nothing(study: Texting) -> None:
     """--dry-run tells how many there are; the guard still refuses afterwards."""
     study.run()
