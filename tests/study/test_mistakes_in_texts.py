@@ -93,6 +93,7 @@ VALUES = [
 ]  # fmt: skip
 
 RULES = [
+    ("a copy that is called production", ("[arms.drug]", '[redcap.projects.REDCAP_API_COPY]\nproject_id = 8\nrole = "production"\nin_production = false\n[arms.drug]'), 'redcap.projects.REDCAP_API_COPY.role: a second project of role production, whose participants are texted, too; write role = "development" for a copy; another cohort has a file of its own'),
     ("two surveys of one id", ('id = "m2"', 'id = "m1"'), 'messages.order[0]: no survey "m2"; known: m1|surveys[1].id: surveys[0] has the id "m1" already'),
     ("a former id of another survey", ('id = "m2"', 'id = "m2"\nformerly = ["m1"]'), 'surveys[1].formerly[0]: "m1" is the id of surveys[0]; only one survey may count what was sent under it'),
     ("its own id", ('id = "m2"', 'id = "m2"\nformerly = ["m2"]'), "surveys[1].formerly[0]: is the id that it has now; leave it out"),

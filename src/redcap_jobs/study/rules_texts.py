@@ -40,6 +40,19 @@ def surveys_have_what_they_need(study: Study) -> Iterator[Flaw]:
             yield Flaw(path, "is required", hint)
 
 
+def one_project_is_texted_from(study: Study) -> Iterator[Flaw]:
+    """Let the participants of one project get texts: those of a copy are the same people."""
+    first: int | None = None
+    for name, project in study.redcap.projects.items() if study.surveys else ():
+        if known(lambda p=project: p.role == "production"):  # type: ignore[misc]  # bound early
+            at = ("redcap", "projects", name, "role")
+            first = first or project.project_id
+            if project.project_id != first:
+                what = "a second project of role production, whose participants are texted, too"
+                hint = 'write role = "development" for a copy; another cohort has a file of its own'
+                yield Flaw(at, what, hint)
+
+
 def order_names_surveys(study: Study) -> Iterator[Flaw]:
     """Names in the order of texts are surveys of the file, each once."""
     ids = [survey.id for survey in study.surveys]
@@ -253,6 +266,7 @@ def survey_index(study: Study) -> dict[str, int]:
 
 TEXT_RULES: tuple[Callable[[Study], Iterator[Flaw]], ...] = (
     surveys_have_what_they_need,
+    one_project_is_texted_from,
     order_names_surveys,
     segments_keep_their_distance,
     variables_differ,
