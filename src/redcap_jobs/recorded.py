@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import ExitCode
+from redcap_jobs.errors import ExitCode, RedcapJobsError
 
 if TYPE_CHECKING:
     from redcap_jobs.open_study import OpenStudy
@@ -44,5 +44,8 @@ def recorded(
     try:
         yield run
         end = RunEnd("done", ExitCode.DONE, counts=run.counts)
+    except RedcapJobsError as error:
+        end = RunEnd("refused", error.exit_code, "nothing was changed")
+        raise
     finally:
         finish_run(store, run.id, end)

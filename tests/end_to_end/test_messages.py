@@ -512,6 +512,11 @@ def test_resend_knows_what_there_is_to_resend(study: Texting) -> None:
     assert (wrong.code, "m2-survey" in wrong.err) == (2, True)
     none = messages(study, "resend", "9999", "--kind", "m2-survey", "--reason", "x")
     assert (none.code, "none to resend" in none.err) == (2, True)
+    newest = study.home.call("runs", "--env-file", study.home.env_file, "--output", "json")
+    recorded = json.loads(newest.out)[0]
+    assert (recorded["job"], recorded["state"], recorded["exit_code"]) == (
+        "messages resend", "refused", 2,
+    )  # fmt: skip
     for _ in range(3):
         assert resend(study, first).code == 0
         study.clock.pass_by(timedelta(days=1))
