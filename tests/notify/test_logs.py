@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redcap_jobs.notify.logs import RedactingFormatter, Redactor, configure_logging
+from redcap_jobs.messaging.stopping import checked
+from redcap_jobs.notify.logs import RedactingFormatter, Redactor, configure_logging, redact_foreign
+from redcap_jobs.redcap.answers import Call, refusal
 
 TOKEN = "0123456789ABCDEF0123456789abcdef"
 
@@ -117,3 +119,30 @@ def test_a_line_that_cannot_be_written_is_not_printed_by_python(
         root.setLevel(level)
         logging.getLogger("redcap_jobs").setLevel(logging.NOTSET)
     assert "2025550123" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["2025550123", "12025550123", "442079460958"])
+def test_a_bare_number_is_taken_out_of_what_others_wrote(number: str) -> None:
+    """A refusal of REDCap's or a person's reason may hold a phone; a record id of ours stays."""
+    for around in ("{}", "asked by {}.", 'the value "{}" is not valid', "{}, then nothing"):
+        said = around.format(number)
+        assert redact_foreign(said) == around.format("[number]")
+        assert Redactor()(said) == said
+
+
+@pytest.mark.parametrize("said", ["record 100123456", "since 2026-11-24", "SM2025550123aa", "3.14"])
+def test_other_numbers_of_others_stay(said: str) -> None:
+    """Shorter numbers, dates and SIDs are no phones."""
+    assert redact_foreign(said) == said
+
+
+def test_a_refusal_of_redcaps_is_told_without_a_phone() -> None:
+    """REDCap quotes what it refuses, as people entered it."""
+    call = Call("REDCAP_API_X", "record")
+    refused = refusal(call, 400, "2025550123 or (202) 555-0123 is no phone")
+    assert str(refused).endswith("HTTP 400: [number] or [phone] is no phone")
+
+
+def test_a_reason_is_kept_without_a_phone() -> None:
+    """What a person types after --reason stands in the state."""
+    assert checked("rang from 2025550123") == "rang from [number]"

@@ -106,11 +106,12 @@ def is_known(opened: OpenStudy, project: ProjectKey, record: str) -> bool:
 
 def checked(reason: str) -> str:
     """Return a reason on one line and redacted. Raises UsageError for a blank one."""
+    from redcap_jobs.notify.logs import redact_foreign
     from redcap_jobs.state.runs import one_line
 
     if not reason.strip():
         raise UsageError("--reason is blank; say in a few words why, without naming anybody")
-    return one_line(reason)
+    return one_line(redact_foreign(reason))
 
 
 def paused_until(opened: OpenStudy) -> date | None:

@@ -18,6 +18,8 @@ PHONE = re.compile(
     r"|(?<![\d-])(?:1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\d-])"  # North American
 )
 URL_CREDENTIALS = re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)")
+LONG_NUMBER = re.compile(r"(?<![\w.])\d{10,15}(?!\w|\.\d)")
+"""A phone without any mark, but also what a long record id looks like."""
 SURVEY_LINK = re.compile(r"(?<=[?&])(sq?|hash|__return)=[^\s&#\"'<>]+")
 """Whoever holds the code of a survey link answers in the participant's name."""
 
@@ -44,6 +46,14 @@ class Redactor:
         text = TOKEN.sub("[token]", text)
         text = EMAIL.sub("[e-mail]", text)
         return PHONE.sub("[phone]", text)
+
+
+def redact_foreign(text: str) -> str:
+    """Redact what others wrote (a server, a person): long bare numbers, too.
+
+    Of our own lines they are not taken out, which name records.
+    """
+    return LONG_NUMBER.sub("[number]", REDACT(text))
 
 
 REDACT = Redactor()

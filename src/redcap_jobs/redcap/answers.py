@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from redcap_jobs.notify.logs import REDACT
+from redcap_jobs.notify.logs import redact_foreign
 from redcap_jobs.redcap.errors import (
     Banned,
     NamesRefused,
@@ -106,7 +106,7 @@ class Call:
                 text = text.replace(secret, "[value]")
             elif secret:
                 text = re.sub(rf"(['\"]){re.escape(secret)}\1", r"\1[value]\1", text)
-        text = " ".join(REDACT(SURVEY_ADDRESS.sub("[link]", text)).split())
+        text = " ".join(redact_foreign(SURVEY_ADDRESS.sub("[link]", text)).split())
         return text if len(text) <= LONGEST_REASON else text[:LONGEST_REASON] + "…"
 
 
