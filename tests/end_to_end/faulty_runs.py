@@ -30,7 +30,7 @@ from redcap_jobs.notify.outcome import RunOutcome
 from redcap_jobs.redcap.client import RedcapClient
 from redcap_jobs.request import RunRequest, Terminal
 from redcap_jobs.run import run_job
-from redcap_jobs.sandbox.faults import FAULTS, TWILIO_FAULTS, FaultBoard
+from redcap_jobs.sandbox.faults import FAULTS, PARTNER_FAULTS, TWILIO_FAULTS, FaultBoard
 from redcap_jobs.sandbox.ismile import ismile_projects
 from redcap_jobs.sandbox.server import Sandbox
 from redcap_jobs.sandbox.store import Snapshot
@@ -40,8 +40,8 @@ PER_MINUTE = 25
 """Low enough that disturbed runs meet it."""
 LATER = datetime(2026, 12, 20, 17, 0, tzinfo=UTC)
 RATES = (0.1, 0.2, 0.3)
-RATED = tuple(name for name in FAULTS if name != "ban" and name not in TWILIO_FAULTS)
-"""A ban is no matter of rates."""
+RATED = tuple(name for name in FAULTS if name not in {"ban", *TWILIO_FAULTS, *PARTNER_FAULTS})
+"""REDCap's own; a ban is no matter of rates."""
 PATIENCE_SECONDS, SLOW_SECONDS = 0.3, 0.9
 """How long the client waits, and how late a slow answer is: later than that."""
 DOCUMENTED = {ExitCode.PARTLY_FAILED, ExitCode.SETUP, ExitCode.REFUSED}

@@ -89,7 +89,7 @@ BEHAVIOURS = ("strict_arrays", "refusals_name_event", "delete_logging")
     "env_file",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write tokens and the Twilio account's credentials into this file (mode 600) instead of "
+    help="Write tokens and the credentials of both accounts into this file (mode 600) instead of "
     "printing them.",
 )
 @click.pass_context
@@ -108,17 +108,17 @@ def command(
     now: datetime | None,
     env_file: Path | None,
 ) -> None:
-    """Serve a local REDCap filled with made-up participants, and a Twilio account.
+    """Serve a local REDCap of made-up participants, a Twilio account and a texting partner.
 
-    Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/ and like Twilio on
+    Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/, like Twilio and like the partner on
     http://127.0.0.1:PORT, to this machine only. Without --data everything lives in memory and is
-    gone when it stops; texts always are.
+    gone when it stops; texts and the partner's members always are.
 
     With --data, the folder's content wins: the bundled study is added by default to an empty folder
     only, a --project that was loaded from the same file (by its content or its path) is served as
-    it was left, and what is not loaded again is said. Tokens and credentials stay the same; faults
-    and texts are not kept. An answered import survives even kill -9. Remove the folder to begin
-    anew.
+    it was left, and what is not loaded again is said. Tokens and credentials stay the same; faults,
+    texts and the partner's members are not kept. An answered import survives even kill -9. Remove
+    the folder to begin anew.
 
     \b
     Faults, as NAME=RATE[,after][,seconds=S][,content=C][,action=A]:
@@ -144,10 +144,24 @@ def command(
     They strike texts being sent; action=list, fetch, update, delete, account, numbers,
     service or all says otherwise.
 
+    \b
+    Faults of the partner, as NAME=RATE[,seconds=S][,action=A]:
+      partner-drop, partner-5xx-after, partner-cut-json, partner-html, partner-timeout
+                                 takes effect; its answer is lost, 500, half, a web
+                                 page, or comes S seconds late
+      partner-late               no answer, and it takes effect S seconds later
+      partner-refuse-drop, partner-503, partner-429
+                                 no answer, 503, 429 (Retry-After: S); nothing happens
+      partner-double             an enrolment makes two members
+      partner-empty-list, partner-shift
+                                 a list is empty; moves under the reader of its pages
+    They strike enrolments; action=update, arm, fetch, list or all says otherwise.
+
     All of them can be switched while it runs, on /sandbox/faults; /sandbox/bans lifts bans,
     /sandbox/behaviour turns the switches of --behaviour, /sandbox/projects/PID/locks locks forms,
     /sandbox/projects/PID/users hands out tokens, /sandbox/twilio/phones says what becomes of texts
-    to a phone, /sandbox/twilio/inbound lets phones reply. GET /sandbox/ lists them all.
+    to a phone, /sandbox/twilio/inbound lets phones reply, /sandbox/partner/clock lets months go by
+    for the partner's members, /sandbox/partner/plant spoils some. GET /sandbox/ lists them all.
 
     \b
     Ends with 0 when it is told to stop (Ctrl-C, SIGTERM), 2 when a --project does not
@@ -178,6 +192,8 @@ def command(
         from redcap_jobs.sandbox.env_file import write_env_file
         from redcap_jobs.sandbox.fault_options import fault_of
         from redcap_jobs.sandbox.keep import Keeper
+        from redcap_jobs.sandbox.partner_account import made_up_partner
+        from redcap_jobs.sandbox.partner_keep import kept_partner
         from redcap_jobs.sandbox.server import Sandbox
         from redcap_jobs.sandbox.twilio_account import made_up_account
         from redcap_jobs.sandbox.twilio_keep import kept_account
@@ -209,6 +225,9 @@ def command(
             public_url=public_url or "",
             created=keeper.created if keeper else None,
             twilio=made_up_account() if folder is None else kept_account(folder),
+            partner=made_up_partner(lives=True, seed=seed)
+            if folder is None
+            else kept_partner(folder, lives=True, seed=seed),
         )
         for rule in rules:
             sandbox.api.faults.switch_on(rule)

@@ -14,6 +14,7 @@ from redcap_jobs.sandbox.calls import action_of, find_call, find_user
 from redcap_jobs.sandbox.context import Context, Counts
 from redcap_jobs.sandbox.faults import BAN, BANNED, FaultBoard, FaultRule
 from redcap_jobs.sandbox.parameters import Parameters, Refusal
+from redcap_jobs.sandbox.partner_calls import PartnerCalls
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.project_create import answer_super_token
 from redcap_jobs.sandbox.replies import Reply, altered, refused, replaced, written
@@ -33,7 +34,7 @@ class Api:
     """All projects of one server, behind the one address that every call goes to.
 
     ``created`` is told of each project made with the super token, before its token is handed out.
-    ``twilio`` is the Twilio account served beside them, None for none.
+    ``twilio`` and ``partner`` are the accounts served beside them, None for none.
     """
 
     projects: list[SandboxProject]
@@ -47,6 +48,7 @@ class Api:
     created: Callable[[SandboxProject], None] | None = None
     creating: Lock = field(default_factory=Lock)
     twilio: TwilioCalls | None = None
+    partner: PartnerCalls | None = None
 
     def reply(
         self, pairs: Iterable[tuple[str, str]], files: Mapping[str, StoredFile] | None = None

@@ -20,6 +20,8 @@ from redcap_jobs.sandbox.control_locks import add_lock_routes
 from redcap_jobs.sandbox.control_users import add_user_routes
 from redcap_jobs.sandbox.fault_options import refuse_what_hits_nothing
 from redcap_jobs.sandbox.faults import FAULTS, FaultRule
+from redcap_jobs.sandbox.partner_control import EXAMPLES as PARTNER_EXAMPLES
+from redcap_jobs.sandbox.partner_control import add_partner_routes
 from redcap_jobs.sandbox.twilio_control import EXAMPLES, add_twilio_routes
 
 FAULT_KEYS = {"name": str, "rate": float, "times": int, "content": str, "action": str}
@@ -32,6 +34,7 @@ EXAMPLE_OF = {
     "locks": control_locks.EXAMPLE,
     "users": control_users.EXAMPLE,
     **EXAMPLES,
+    **PARTNER_EXAMPLES,
 }
 """Last part of an address → a body that it takes."""
 
@@ -44,6 +47,7 @@ def control_blueprint(api: Api) -> Blueprint:
     add_lock_routes(control, api)
     add_user_routes(control, api)
     add_twilio_routes(control, api)
+    add_partner_routes(control, api)
 
     @control.get("/")
     def index() -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.faults import BAN, FAULTS, FaultRule
+from redcap_jobs.sandbox.partner_faults import PARTNER_FAULTS
 from redcap_jobs.sandbox.twilio_faults import TWILIO_FAULTS
 
 FORM = "write NAME=RATE, e.g. 504=0.1 or slow=20%,seconds=3, or ban=600"
@@ -57,7 +58,7 @@ def refuse_what_hits_nothing(rule: FaultRule) -> None:
     """
     from redcap_jobs.sandbox.calls import CALLS, CONTENTS
 
-    if rule.name in TWILIO_FAULTS:
+    if rule.name in {*TWILIO_FAULTS, *PARTNER_FAULTS}:
         return
     if rule.content and rule.content not in CONTENTS:
         known = ", ".join(sorted(CONTENTS))

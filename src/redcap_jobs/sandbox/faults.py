@@ -8,7 +8,9 @@ from random import Random
 from threading import Lock
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.sandbox import partner_faults
 from redcap_jobs.sandbox.bans import Bans
+from redcap_jobs.sandbox.partner_faults import PARTNER_FAULTS
 from redcap_jobs.sandbox.twilio_faults import (
     OF_LISTS,
     TWILIO_FAULTS,
@@ -68,7 +70,7 @@ BAN = "ban"
 BANNED = Replacement(200, BAN_PAGE)
 LONGEST_SECONDS = 3600
 LONGEST_LAG = 7 * 86_400
-FAULTS = (*REPLACEMENTS, *ALTERATIONS, BAN, *TWILIO_FAULTS)
+FAULTS = (*REPLACEMENTS, *ALTERATIONS, BAN, *TWILIO_FAULTS, *PARTNER_FAULTS)
 RANDOM_ROWS = frozenset({"missing-rows", "twilio-out-of-order"})
 
 
@@ -84,7 +86,8 @@ class FaultRule:
     for each call, since rows that are lost by accident are not the same ones twice.
 
     Names that begin with ``twilio-`` strike calls of Twilio's API, see
-    :data:`~redcap_jobs.sandbox.twilio_faults.TWILIO_FAULTS`; the others REDCap's.
+    :data:`~redcap_jobs.sandbox.twilio_faults.TWILIO_FAULTS`, those with ``partner-`` the partner's,
+    see :data:`~redcap_jobs.sandbox.partner_faults.PARTNER_FAULTS`; the others REDCap's.
 
     ``ban`` has no rate: it strikes, for good, an address that sends more than ``requests`` within
     a minute, see :class:`~redcap_jobs.sandbox.bans.Bans`.
@@ -105,7 +108,8 @@ class FaultRule:
             raise UsageError(f"no fault {self.name!r}; there are {', '.join(FAULTS)}")
         if not 0 <= self.rate <= 1:
             raise UsageError(f"fault {self.name}: a rate lies between 0 and 1, not {self.rate}")
-        longest = LONGEST_LAG if self.name in OF_LISTS else LONGEST_SECONDS
+        unwaited = self.name in OF_LISTS or self.name in partner_faults.OF_DAYS
+        longest = LONGEST_LAG if unwaited else LONGEST_SECONDS
         if not 0 <= self.seconds <= longest:
             raise UsageError(
                 f"fault {self.name}: seconds lie between 0 and {longest}, not {self.seconds}"
@@ -117,6 +121,9 @@ class FaultRule:
         if self.name in TWILIO_FAULTS:
             scoped = bool(self.content) or self.after
             refuse_senseless(self.name, self.action, other_scope=scoped)
+        if self.name in PARTNER_FAULTS:
+            scoped = bool(self.content) or self.after
+            partner_faults.refuse_senseless(self.name, self.action, other_scope=scoped)
 
     @property
     def replacement(self) -> Replacement | None:
@@ -160,7 +167,8 @@ class FaultBoard:
 
         def strikes(rule: FaultRule) -> bool:
             scoped = rule.content in ("", content) and rule.action in ("", action)
-            return scoped and rule.name != BAN and rule.name not in TWILIO_FAULTS
+            elsewhere = rule.name == BAN or rule.name in {*TWILIO_FAULTS, *PARTNER_FAULTS}
+            return scoped and not elsewhere
 
         return self._draw(strikes)
 
@@ -168,6 +176,15 @@ class FaultBoard:
         """Return the fault that strikes this call of Twilio's, if any, and count it down."""
         return self._draw(
             lambda rule: rule.name in TWILIO_FAULTS and struck(rule.name, rule.action, action)
+        )
+
+    def draw_partner(self, action: str) -> FaultRule | None:
+        """Return the fault that strikes this call of the partner's, if any, and count it down."""
+        return self._draw(
+            lambda rule: (
+                rule.name in PARTNER_FAULTS
+                and partner_faults.struck(rule.name, rule.action, action)
+            )
         )
 
     def _draw(self, strikes: Callable[[FaultRule], bool]) -> FaultRule | None:

@@ -71,6 +71,11 @@ def show_sandbox(
         console.print(
             f"Twilio API: [bold]{sandbox.twilio_url}[/bold]   texts: {sandbox.control_url}twilio"
         )
+    if sandbox.api.partner is not None:
+        console.print(
+            f"Partner API: [bold]{sandbox.partner_url}[/bold]   members: "
+            f"{sandbox.control_url}partner"
+        )
     if env_file is not None:
         console.print(f"The tokens are in {env_file}.")
     else:
@@ -84,7 +89,7 @@ def show_sandbox(
         console.print(f"Fault on: {rule.name}, {struck}{f' ({scope})' if scope else ''}")
     kept = "nothing is kept"
     if folder is not None:
-        kept = f"all of it but texts is kept in {escape(str(folder))}"
+        kept = f"all of it but texts and members is kept in {escape(str(folder))}"
     console.print(f"Everything in it is made up or yours; {kept}. Stop it with Ctrl-C.")
 
 

@@ -18,6 +18,9 @@ from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.api import Api
 from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.faults import FaultRule
+from redcap_jobs.sandbox.partner_account import PartnerAccount
+from redcap_jobs.sandbox.partner_calls import PartnerCalls, PartnerRequest
+from redcap_jobs.sandbox.partner_members import Members
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.request_log import RequestEntry
 from redcap_jobs.sandbox.twilio_account import TwilioAccount
@@ -53,6 +56,7 @@ class Sandbox:
         public_url: What survey links begin with; '' for this server's own address.
         created: Told of each project that the super token made, before its token is handed out.
         twilio: The Twilio account to serve beside REDCap; None for none.
+        partner: The texting partner's account to serve; None for none.
 
     Raises:
         UsageError: ``host`` is reachable from elsewhere, the port is taken, or ``public_url`` is
@@ -72,6 +76,7 @@ class Sandbox:
         public_url: str = "",
         created: Callable[[SandboxProject], None] | None = None,
         twilio: TwilioAccount | None = None,
+        partner: PartnerAccount | None = None,
     ) -> None:
         refuse_open_address(host)
         refuse_no_url(public_url)
@@ -86,6 +91,9 @@ class Sandbox:
         if twilio is not None:
             board = Switchboard(twilio, None if now is None else lambda: now)
             self.api.twilio = TwilioCalls(board, self.api.faults, self.api.stopping)
+        if partner is not None:
+            members = Members(partner) if now is None else Members(partner, lambda: now)
+            self.api.partner = PartnerCalls(members, self.api.faults, self.api.stopping)
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
         if not self.api.public_url:
@@ -155,6 +163,27 @@ class Sandbox:
         return self._twilio.entries()
 
     @property
+    def partner_url(self) -> str:
+        """Return what a study file names as the partner's address."""
+        return self.twilio_url
+
+    @property
+    def partner(self) -> Members:
+        """Return the partner's members at work; LookupError if none are served."""
+        return self._partner.members
+
+    @property
+    def partner_requests(self) -> list[PartnerRequest]:
+        """Return the requests to the partner so far; LookupError if it is not served."""
+        return self._partner.entries()
+
+    @property
+    def _partner(self) -> PartnerCalls:
+        if self.api.partner is None:
+            raise LookupError("the sandbox serves no partner")
+        return self.api.partner
+
+    @property
     def _twilio(self) -> TwilioCalls:
         if self.api.twilio is None:
             raise LookupError("the sandbox serves no Twilio account")
@@ -162,11 +191,16 @@ class Sandbox:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return what a ``.env`` needs: the projects' tokens, the Twilio account's credentials."""
+        """Return what a ``.env`` needs: the projects' tokens, both accounts' credentials."""
+        named = self.tokens
+        if self.api.partner is not None:
+            token = self.partner.account.token
+            named |= {"AGILE_TOKEN": token, "AGILE_DEV_TOKEN": token}
+            named |= {"AGILE_API_URL": self.partner_url}
         if self.api.twilio is None:
-            return self.tokens
+            return named
         account = self.twilio.account
-        return self.tokens | {
+        return named | {
             "TWILIO_ACCOUNT_SID": account.sid,
             "TWILIO_AUTH_TOKEN": account.auth_token,
             "TWILIO_NUMBER": account.numbers[0] if account.numbers else "",
@@ -183,6 +217,8 @@ class Sandbox:
         self.api.log.clear()
         if self.api.twilio is not None:
             self.api.twilio.clear()
+        if self.api.partner is not None:
+            self.api.partner.clear()
 
     def project(self, pid: int) -> SandboxProject:
         """Return a project by its id; LookupError if there is none."""

@@ -9,6 +9,8 @@ from flask import Flask, Response, request
 
 from redcap_jobs.sandbox.api import Api
 from redcap_jobs.sandbox.control import control_blueprint
+from redcap_jobs.sandbox.partner_web import PREFIX as PARTNER_PATH
+from redcap_jobs.sandbox.partner_web import partner_blueprint
 from redcap_jobs.sandbox.posted_forms import posted_pairs
 from redcap_jobs.sandbox.replies import Reply, gzipped, not_found, not_implemented, whole
 from redcap_jobs.sandbox.stored_files import StoredFile
@@ -28,6 +30,8 @@ def flask_app(api: Api) -> Flask:
     app.register_blueprint(survey_blueprint(api))
     if api.twilio is not None:
         app.register_blueprint(twilio_blueprint(api.twilio))
+    if api.partner is not None:
+        app.register_blueprint(partner_blueprint(api.partner))
     public_host = urlsplit(api.public_url).hostname
 
     @app.before_request
@@ -42,7 +46,7 @@ def flask_app(api: Api) -> Flask:
     @app.before_request
     def refuse_banned() -> Response | None:
         """Answer a banned address the same whatever it asks of REDCap."""
-        if request.path.startswith((CONTROL_PATH, *TWILIO_PATHS)):
+        if request.path.startswith((CONTROL_PATH, *TWILIO_PATHS, PARTNER_PATH)):
             return None
         reply = api.banned(request.remote_addr or "")
         return None if reply is None else http(reply)
