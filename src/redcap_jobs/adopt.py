@@ -131,8 +131,9 @@ def read_log(
     from redcap_jobs.messaging.log_rows import log_events
     from redcap_jobs.messaging.logged_texts import log_fields, logged_texts
     from redcap_jobs.reading import export, open_side
+    from redcap_jobs.study.uses import ABOUT_TEXTS
 
-    side = open_side(opened.study, token, client, target=True, writes=False, texts=True)
+    side = open_side(opened.study, token, client, target=True, writes=False, about=ABOUT_TEXTS)
     read = ReadRows("target", log_fields(log), log_events(log, side.project))
     rows = export(side, [read], ())
     return logged_texts(rows, log, str(project), opened.study.study.time_zone)

@@ -31,6 +31,9 @@ went out and that a person has to look up."""
 TURNS = 3
 """So many turns are waited for where each comes after what was read is out of date."""
 
+WHERE = {"text": "sender"}
+"""How a person calls the one who carries a kind of action."""
+
 Verdict: TypeAlias = Stands | Withhold
 
 
@@ -203,9 +206,12 @@ class Delivery:
     def not_begun(self, actions: Sequence[Action], why: str, done: Delivered) -> None:
         """Say that nothing more is done, and for how many."""
         done.ended["not begun"] += len(actions)
+        kind = actions[0].kind if actions else "text"
         waiting = f"{len(actions)} that are due were not begun" if actions else "none was left"
         done.problems.append(
-            Problem("-", "sender", f"{why.rstrip('.')}; {waiting}", "the next run goes on")
+            Problem(
+                "-", WHERE.get(kind, kind), f"{why.rstrip('.')}; {waiting}", "the next run goes on"
+            )
         )
 
 
@@ -224,8 +230,9 @@ def told_of_posted(posted: Posted, action: Action) -> list[Problem]:
     if posted.state == "sent":
         return []
     if posted.state == "unknown":
-        what = "nobody knows whether it went out; it is never repeated by itself"
-        hint = "it is looked up again; to settle it: redcap-jobs messages settle"
+        what = "nobody knows whether it took effect; it is never repeated by itself"
+        group = "partner" if action.kind == "partner" else "messages"
+        hint = f"it is looked up again; to settle it: redcap-jobs {group} settle"
         return [Problem(action.record, action.kind, what, hint)]
     if posted.stops and posted.not_sent:
         return []

@@ -135,7 +135,9 @@ def write_files(home: Path, server: Sandbox) -> tuple[Path, Path]:
     from redcap_jobs.study.loading import bundled_study_text
 
     study = home / "ismile.toml"
-    text = re.sub(r'(?m)^url = ".*"$', f'url = "{server.url}"', bundled_study_text("ismile"))
+    text = re.sub(
+        r'(?m)^url = ".*"$', f'url = "{server.url}"', bundled_study_text("ismile"), count=1
+    )
     zone = where_it_is_noon(datetime.now(UTC))
     for old, new in (
         ('time_zone = "America/Los_Angeles"', f'time_zone = "{zone}"'),

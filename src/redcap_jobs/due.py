@@ -75,8 +75,8 @@ def read_due(opened: OpenStudy, token: str, client: RedcapClient, days: int) -> 
     key = Fingerprinter(opened.credentials.get(KEY_VARIABLE))
     check_key(opened.store, key)
     now = opened.store.clock.now()
-    side = open_side(opened.study, token, client, target=True, writes=False, texts=True)
     job = load_job("send-surveys")
+    side = open_side(opened.study, token, client, target=True, writes=False, about=job.about)
     sources = Sources(
         job=job,
         study=opened.study,

@@ -133,14 +133,15 @@ class Executor:
     def led_to(self, entries: Sequence[Entry], job: Job, study: Study) -> pd.DataFrame:
         """Let the job turn journal rows into field changes, each at its row of the message log."""
         if not job.texts:
-            return job.record(study, [outcome_of(entry) for entry in entries])
+            outcomes = [outcome_of(entry) for entry in entries]
+            return job.record(study, outcomes, self.structure, self.roster)
         from redcap_jobs.messaging.log_placing import place_entries
 
         rows = place_entries(
             entries, study, self.client, self.structure, self.roster, self.store, self.project
         )
         outcomes = [outcome_of(entry, rows.places.get(entry.key)) for entry in entries]
-        return rows.changed(job.record(study, outcomes))
+        return rows.changed(job.record(study, outcomes, self.structure, self.roster))
 
     def write(self, changes: pd.DataFrame) -> tuple[Problem, ...]:
         """Claim the output cells' places, import the filled cells, then erase the blank ones.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
+from redcap_jobs.partner_guards import members_are_whole
 from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
 from redcap_jobs.text_guards import journal_is_whole, survey_ids_are_known, texts_per_run
 
@@ -26,6 +27,7 @@ ALLOWANCES = {
     "rows": "let this run change up to N rows, e.g. --allow rows=900",
     "share": "let this run overwrite up to this share of the filled cells, e.g. --allow share=0.5",
     "records": "accept an export of only N records, e.g. --allow records=120",
+    "members": "accept that the partner lists N members only",
     "texts": "let this run send up to N texts, e.g. --allow texts=900",
     "adopt": "take over values this state did not write, e.g. --allow adopt=vt_state,vt_target",
 }
@@ -351,6 +353,7 @@ GUARDS: tuple[Guard, ...] = (
     survey_ids_are_known,
     journal_is_whole,
     texts_per_run,
+    members_are_whole,
 )
 
 

@@ -2,7 +2,8 @@
 
 A **job** is four pure functions. ``reads`` says what is still needed and is asked again until it
 names nothing new; ``plan`` turns what was read into a :class:`Plan`; ``recheck`` says moments
-before one action whether it still stands; ``record`` turns outcomes into field changes. A job
+before one action whether it still stands; ``record`` turns outcomes into field changes of the
+target (its structure and roster are given). A job
 never raises for bad data: it returns a :class:`Problem`. It never asks what time it is.
 """
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from redcap_jobs.redcap.project import Project
     from redcap_jobs.study.config import Study
+    from redcap_jobs.study.uses import About
 
 KEYS = ["record", "event", "repeat_instrument", "repeat_instance"]
 """Where a cell stands; all ``str``, '' where it does not apply (no event in a classic project)."""
@@ -48,6 +50,16 @@ HINDERS = frozenset({"stopped", "held", "paused"})
 
 LINK_COLUMNS = ["record", "link"]
 """A links frame: the survey links that were found; private."""
+
+PARTNER_CALL_COLUMNS = [
+    *("key", "attempt", "call", "record", "occurrence", "state", "not_sent", "code", "member"),
+    *("payload_hash", "at"),
+]
+"""A partner-calls frame: one row per attempt the journal knows, all ``str``, oldest first."""
+
+MEMBER_COLUMNS = ["member", "study_id", "status"]
+"""A members frame: these and one column per field of the study file's table, named as the partner
+names it; all ``str``, '' for none. Private."""
 
 Side: TypeAlias = Literal["source", "target"]
 """``source``: the project behind the export token; ``target``: the one behind the import token."""
@@ -83,6 +95,37 @@ class ReadStops:
 
 
 @dataclass(frozen=True)
+class ReadChanged:
+    """Ask which records of a project were created or changed since an aware instant.
+
+    The answer has one column, ``record``.
+    """
+
+    side: Side
+    since: datetime
+
+
+@dataclass(frozen=True)
+class ReadPartnerCalls:
+    """Ask for every call to the partner that the journal knows; a partner-calls frame."""
+
+
+@dataclass(frozen=True)
+class ReadConfirmed:
+    """Ask which arm switches a person has confirmed; columns record, value_hash."""
+
+
+@dataclass(frozen=True)
+class ReadMembers:
+    """Ask the partner for its members; a members frame.
+
+    ``study_ids``: only those of these participants; empty: every member there is.
+    """
+
+    study_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReadSurveyLinks:
     """Ask the source project for the links of one survey on one event; a links frame.
 
@@ -94,7 +137,17 @@ class ReadSurveyLinks:
     records: tuple[str, ...]
 
 
-Read: TypeAlias = ReadRows | ReadDecisions | ReadMessages | ReadStops | ReadSurveyLinks
+Read: TypeAlias = (
+    ReadRows
+    | ReadDecisions
+    | ReadMessages
+    | ReadStops
+    | ReadSurveyLinks
+    | ReadChanged
+    | ReadPartnerCalls
+    | ReadConfirmed
+    | ReadMembers
+)
 
 Reaches: TypeAlias = Literal["participants", "development"]
 """Whom a run's texts may reach: participants, or only the study file's development recipients."""
@@ -117,6 +170,8 @@ class Inputs:
     the first part of every message key; ``development`` the phones a development run may reach.
     ``as_of`` is the instant that is planned for. ``fresh`` says that this is asked moments before
     an action: what decides is read again, what was only needed to write the text is not.
+    ``since``: who did not change from then on was looked at before; None to look at everybody.
+    ``partner_in_reach`` is False in a development run that knows no partner it may call.
     """
 
     source: Project
@@ -131,6 +186,8 @@ class Inputs:
     development: tuple[str, ...] = field(default=(), repr=False)
     as_of: datetime | None = None
     fresh: bool = False
+    since: datetime | None = None
+    partner_in_reach: bool = True
 
 
 @dataclass(frozen=True)
@@ -192,10 +249,18 @@ class Text(Action):
 
 @dataclass(frozen=True)
 class PartnerCall(Action):
-    """One call that changes something at the texting partner."""
+    """One call that changes something at the texting partner; ``payload`` is private.
 
-    method: str = ""
-    payload: Mapping[str, str] = field(default_factory=dict)
+    ``call`` is enrol, arm, update or withdraw; ``occurrence`` counts a record's calls of one kind.
+    ``member`` is the partner's id of the participant, '' where only the journal will know it. An
+    enrolment that ``adopts`` a member the partner has already asks nothing of the partner.
+    """
+
+    call: str = ""
+    payload: Mapping[str, str] = field(default_factory=dict, repr=False)
+    member: str = ""
+    occurrence: str = ""
+    adopts: bool = False
 
 
 @dataclass(frozen=True)
@@ -305,6 +370,7 @@ class Job:
     with its help; they reach the plan as ``inputs.options``. ``help`` is what ``--help`` prints.
     A job that ``texts`` sends texts or follows them: its run asks the sender what became of open
     ones and which replies came, and writes every text's outcome back, whichever job sent it.
+    A job for the ``partner`` exchanges members with the texting partner.
     """
 
     name: str
@@ -312,7 +378,15 @@ class Job:
     reads: Callable[[Study, Inputs], Sequence[Read]]
     plan: Callable[[Study, Inputs, datetime], Plan]
     recheck: Callable[[Study, Action, Inputs], Stands | Withhold]
-    record: Callable[[Study, Sequence[Outcome]], pd.DataFrame]
+    record: Callable[[Study, Sequence[Outcome], Project, pd.DataFrame], pd.DataFrame]
     flags: Mapping[str, str] = field(default_factory=dict)
     help: str = ""
     texts: bool = False
+    partner: bool = False
+
+    @property
+    def about(self) -> frozenset[About]:
+        """Which parts of a study file the project must have what they name for."""
+        own: set[About] = {"visits", "both"}
+        own |= {"texts"} if self.texts else set()
+        return frozenset(own | ({"partner"} if self.partner else set()))

@@ -13,10 +13,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from redcap_jobs.errors import DictionaryError, GuardRefused, RedcapJobsError, UsageError
 from redcap_jobs.guards import check_identity
-from redcap_jobs.plan import LINK_COLUMNS, Inputs, Job, Read, ReadRows, ReadSurveyLinks
+from redcap_jobs.plan import (
+    LINK_COLUMNS,
+    Inputs,
+    Job,
+    Read,
+    ReadChanged,
+    ReadRows,
+    ReadSurveyLinks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from redcap_jobs.redcap.project import Project
     from redcap_jobs.study.check import CheckFinding
     from redcap_jobs.study.config import Study
+    from redcap_jobs.study.uses import About
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +60,17 @@ class Side:
 
 
 def open_side(
-    study: Study, name: str, client: RedcapClient, *, target: bool, writes: bool, texts: bool
+    study: Study,
+    name: str,
+    client: RedcapClient,
+    *,
+    target: bool,
+    writes: bool,
+    about: Collection[About],
 ) -> Side:
     """Ask the server which project the token opens, refuse a wrong one, then read its structure.
 
-    What only texts are about must be there for a job that ``texts``.
+    Only what the job is ``about`` must be there.
 
     Raises:
         GuardRefused: Another project than the study file declares, or a token whose user is in a
@@ -67,10 +83,10 @@ def open_side(
     version = client.version()
     project = client.read_project(info)
     if lacking(
-        study, project, outputs=target, texts=texts
+        study, project, outputs=target, about=about
     ):  # rows were seen to be left out without a word
         project = client.read_project(info)
-    check_dictionary(study, project, outputs=target, texts=texts)
+    check_dictionary(study, project, outputs=target, about=about)
     roster = read_roster(study, name, client, project)
     check_data_access_group(study, name, client, roster)
     return Side(name, client, project, version, roster)
@@ -123,21 +139,25 @@ def roster_with_events(client: RedcapClient, project: Project, *, with_dag: bool
     return roster
 
 
-def check_dictionary(study: Study, project: Project, *, outputs: bool, texts: bool) -> None:
+def check_dictionary(
+    study: Study, project: Project, *, outputs: bool, about: Collection[About]
+) -> None:
     """Raise DictionaryError with everything the project lacks of what the study file names."""
-    errors = lacking(study, project, outputs=outputs, texts=texts)
+    errors = lacking(study, project, outputs=outputs, about=about)
     if errors:
         raise DictionaryError(errors)
 
 
-def lacking(study: Study, project: Project, *, outputs: bool, texts: bool) -> list[CheckFinding]:
+def lacking(
+    study: Study, project: Project, *, outputs: bool, about: Collection[About]
+) -> list[CheckFinding]:
     """Return everything the project lacks of what the study file names.
 
     Output fields are looked for in the project that is written only.
     """
     from redcap_jobs.study.check import check_against
 
-    found = check_against(study, project, outputs=outputs, texts=texts)
+    found = check_against(study, project, outputs=outputs, about=about)
     return [each for each in found if each.severity == "error"]
 
 
@@ -189,10 +209,8 @@ def gather(
         if not missing:
             return inputs
         for read in missing:
-            if isinstance(read, ReadSurveyLinks):
-                tables[read] = survey_links(source, read)
-            elif not isinstance(read, ReadRows):
-                tables[read] = known(read)
+            if not isinstance(read, ReadRows):
+                tables[read] = answered(study, read, source, target, known)
         for side in (source, target):
             rows = [
                 read
@@ -206,12 +224,33 @@ def gather(
                 tables.update(dict.fromkeys(rows, export(side, rows, records, again)))
 
 
+def answered(
+    study: Study, read: Read, source: Side, target: Side, known: Callable[[Read], pd.DataFrame]
+) -> pd.DataFrame:
+    """Answer one read that is no export of rows."""
+    if isinstance(read, ReadSurveyLinks):
+        return survey_links(source, read)
+    if isinstance(read, ReadChanged):
+        return changed_records(study, source if read.side == "source" else target, read)
+    return known(read)
+
+
 def survey_links(side: Side, read: ReadSurveyLinks) -> pd.DataFrame:
     """Ask REDCap for the survey links of some records; a links frame."""
     import pandas as pd
 
     links = side.client.survey_links(read.instrument, read.event, read.records)
     return pd.DataFrame(list(links.items()), columns=LINK_COLUMNS, dtype="str")
+
+
+def changed_records(study: Study, side: Side, read: ReadChanged) -> pd.DataFrame:
+    """Ask REDCap who changed since an instant, told in the time of the server's clock."""
+    import pandas as pd
+
+    zone = ZoneInfo(study.redcap.time_zone or study.study.time_zone)
+    local = read.since.astimezone(zone).replace(tzinfo=None)
+    records = side.client.changed_records(local, side.project.record_id_field)
+    return pd.DataFrame({"record": sorted(records)}, dtype="str")
 
 
 def serves(side: Side, read: ReadRows, source: Side, target: Side) -> bool:

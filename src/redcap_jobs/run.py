@@ -18,6 +18,7 @@ from redcap_jobs.clock import Clock, SystemClock
 from redcap_jobs.errors import GuardRefused, RedcapJobsError
 from redcap_jobs.guards import GuardContext, export_size, guard
 from redcap_jobs.notify.outcome import RunOutcome
+from redcap_jobs.partner_guards import members_read
 from redcap_jobs.plan import Inputs, Plan, ReadRows
 from redcap_jobs.progress import Progress
 from redcap_jobs.request import RunRequest, Terminal
@@ -151,7 +152,8 @@ class Run:
         made_at = setting.clock.now()
         source, target = self.sides()
         self.redcap_version = target.version
-        problems = sources.look_at_texts(keep=not setting.is_dry)
+        keep = not setting.is_dry
+        problems = [*sources.look_at_texts(keep=keep), *sources.look_at_partner(keep=keep)]
         inputs = sources.gather(source, target, request.records)
         before = runs.last_good_run(
             setting.store, setting.project, setting.job.name, request.export_token
@@ -173,14 +175,15 @@ class Run:
         except GuardRefused:
             self.show(plan)
             raise
-        return Prepared(plan, source, target, sources, export_size(inputs.roster), made_at)
+        size = export_size(inputs.roster) | members_read(inputs)
+        return Prepared(plan, source, target, sources, size, made_at)
 
     def sides(self) -> tuple[Side, Side]:
         """Return the project that is read and the one that is written; often one and the same."""
         from redcap_jobs.reading import open_side
 
         setting, request = self.setting, self.setting.request
-        opened = partial(open_side, setting.study, texts=setting.job.texts)
+        opened = partial(open_side, setting.study, about=setting.job.about)
         export_name, import_name = request.export_token, request.import_token
         target = opened(
             import_name, self.client(import_name), target=True, writes=not setting.is_dry
@@ -265,7 +268,6 @@ class Run:
 
         setting = self.setting
         sources, source, target = prepared.sources, prepared.source, prepared.target
-        desk = sources.desk
 
         def read_afresh(records: Sequence[str]) -> Inputs:
             return sources.gather(source, target, records, fresh=True)
@@ -280,13 +282,15 @@ class Run:
             scope=setting.scope,
             fresh=FreshReads(read_afresh, setting.clock),
             still_locked=self.still_locked,
-            couriers={"text": desk.courier} if desk else {},
+            couriers=sources.couriers,
             progress=self.progress,
             after_actions=sources.look_again,
         )
         with progress_bar(setting.terminal.console, wanted=setting.terminal.watched) as watched:
             executor.watched = watched
-            return executor.execute(prepared.plan, setting.job, setting.study)
+            executed = executor.execute(prepared.plan, setting.job, setting.study)
+        sources.keep_read(whole=not setting.request.records)
+        return executed
 
     def ended(self, prepared: Prepared, executed: Executed | None, state: RunState) -> RunOutcome:
         """Describe a run that came to its end; nothing is wrong with it any more."""

@@ -133,7 +133,7 @@ def tell(setting: Setting, outcome: RunOutcome) -> None:
         show_outcome(outcome, setting.terminal.console)
     if not was_said(setting, outcome):
         notify(outcome)
-    if setting.job.texts:
+    if setting.job.texts or setting.job.partner:
         after_run(
             outcome,
             store=setting.store,
@@ -195,7 +195,8 @@ def was_said(setting: Setting, outcome: RunOutcome) -> bool:
 
     terminal = setting.terminal
     looked_at = terminal.watched or terminal.interactive or setting.request.verbose
-    if looked_at or not setting.job.texts or outcome.state != "partial":
+    often = setting.job.texts or setting.job.partner
+    if looked_at or not often or outcome.state != "partial":
         return False
     local = setting.clock.now().astimezone(ZoneInfo(setting.study.study.time_zone))
     return said_since(setting.store, outcome.run_id, local.replace(hour=0, minute=0, second=0))

@@ -43,10 +43,10 @@ def journal_table(entries: Sequence[Entry], record: str, name: str) -> Table:
         (
             entry.kind,
             entry.message,
-            occurrence_words(entry.occurrence),
+            occurrence_words(entry.occurrence) if entry.kind == "text" else entry.occurrence,
             str(entry.attempt),
             entry.state,
-            twilio_words(entry) if entry.state in ("sent", "rejected") else "",
+            words_of(entry),
             entry.reference or "",
             f"{entry.last_sign:{WHEN}}",
             entry.note,
@@ -57,9 +57,20 @@ def journal_table(entries: Sequence[Entry], record: str, name: str) -> Table:
     return Table(f"Record {record} in {name}: journal", (*columns, "note"), rows)
 
 
+def words_of(entry: Entry) -> str:
+    """Give what the other side said of a call or text that it answered."""
+    if entry.state not in ("sent", "rejected"):
+        return ""
+    return twilio_words(entry) if entry.kind == "text" else entry.code or entry.status
+
+
 def codes_explained(entries: Sequence[Entry]) -> dict[str, str]:
     """Give each code of Twilio's that occurs with its sentence."""
-    return {entry.code: reaction(entry.code).sentence for entry in entries if entry.code}
+    return {
+        entry.code: reaction(entry.code).sentence
+        for entry in entries
+        if entry.code and entry.kind == "text"
+    }
 
 
 def stops_table(store: Store, study: Study, project: ProjectKey, record: str, name: str) -> Table:

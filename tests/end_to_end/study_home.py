@@ -147,7 +147,9 @@ class Home:
 def new_home(folder: Path, sandbox: Sandbox) -> Home:
     """Write the bundled study for this server, its ``.env``, and create the state."""
     home = Home(folder, sandbox)
-    text = re.sub(r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"))
+    text = re.sub(
+        r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"), count=1
+    )
     home.study.write_text(text, encoding="utf-8")
     home.write()
     Store.create(home.state_url, clock=SystemClock()).close()

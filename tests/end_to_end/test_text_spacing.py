@@ -96,7 +96,9 @@ def home(folder: Path, sandbox: Sandbox, number: int, people: int, segments: int
     """Write a study of its own, whose state is the one of all, and enter who is due today."""
     own = Home(folder / str(number), sandbox)
     own.folder.mkdir()
-    text = re.sub(r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"))
+    text = re.sub(
+        r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"), count=1
+    )
     text = text.replace(PROD, token_name(number)).replace("= 3041", f"= {4001 + number}")
     text = text.replace('id = "ismile"', f'id = "study-{number}"')
     text = text.replace('"America/Los_Angeles"', f'"{daytime()}"')

@@ -199,7 +199,7 @@ class ChaosStudy:
             return Child(pid, hurt)
         code = BROKE
         try:
-            twilio.TIMEOUT_SECONDS = HANGS if hurt.in_flight else CLIENT_TIMEOUT
+            self.be_impatient(HANGS if hurt.in_flight else CLIENT_TIMEOUT)
             Executioner(hurt).take_office()
             outcome = self.run(job)
             code = int(outcome.exit_code)
@@ -211,6 +211,14 @@ class ChaosStudy:
         finally:
             os._exit(code)
 
+    def be_impatient(self, seconds: float) -> None:
+        """Give up an answer after so many real seconds."""
+        twilio.TIMEOUT_SECONDS = seconds
+
+    def accepted_so_far(self) -> int:
+        """Count what took effect at the other side."""
+        return len(self.sandbox.twilio.accepted())
+
     def told(self, text: str) -> None:
         """Leave word for the parent."""
         with (self.home.folder / "told.txt").open("a", encoding="utf-8") as file:
@@ -218,7 +226,7 @@ class ChaosStudy:
 
     def see_to_its_end(self, children: Sequence[Child]) -> None:
         """Wait until every child has ended, kill those that are to be, count how it came."""
-        accepted_before = len(self.sandbox.twilio.accepted())
+        accepted_before = self.accepted_so_far()
         alive = list(children)
         while alive:
             for child in list(alive):
@@ -230,7 +238,7 @@ class ChaosStudy:
                     self.counted[child.hurt.name if killed else "ended by itself"] += 1
                     continue
                 age = time.monotonic() - child.began
-                accepted = len(self.sandbox.twilio.accepted()) - accepted_before
+                accepted = self.accepted_so_far() - accepted_before
                 timely = 0 < child.hurt.after_seconds <= age
                 if timely or 0 < child.hurt.in_flight <= accepted:
                     child.kill()

@@ -468,8 +468,10 @@ def test_the_job_takes_no_actions() -> None:
     assert isinstance(
         JOB.recheck(study, Action("k", "1", "none"), one_inputs(world(ONE, BASE))), Stands
     )
-    assert list(JOB.record(study, []).columns) == CHANGE_COLUMNS
-    assert len(JOB.record(study, [])) == 0
+    inputs = one_inputs(world(ONE, BASE))
+    changes = JOB.record(study, [], inputs.target, inputs.roster)
+    assert list(changes.columns) == CHANGE_COLUMNS
+    assert len(changes) == 0
 
 
 def test_jobs_are_named_without_being_imported() -> None:

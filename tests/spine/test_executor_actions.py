@@ -119,7 +119,9 @@ class Structure:
     is_longitudinal = False
 
 
-def write_back(study: object, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def write_back(
+    study: object, outcomes: Sequence[Outcome], project: object, roster: pd.DataFrame
+) -> pd.DataFrame:
     """Turn each outcome into the member id's field."""
     rows = [
         [outcome.record, "", "", "", "member_id", "", outcome.reference or outcome.state]

@@ -17,8 +17,10 @@ from redcap_jobs.state.store import Store
 
 
 def as_at_first(engine: Engine) -> None:
-    """Take away what revision 0002 brought, in the reverse order."""
+    """Take away what revisions 0003 and 0002 brought, in the reverse order."""
     with engine.begin() as connection:
+        for table in ("source_reads", "confirmations"):
+            connection.execute(text(f"drop table {table}"))
         for table in ("senders", "stops", "inbound", "inbound_reads", "alarms"):
             connection.execute(text(f"drop table {table}"))
         connection.execute(text("alter table journal drop column log_instance"))

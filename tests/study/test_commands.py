@@ -58,7 +58,9 @@ def run(
 def study(sandbox: Sandbox, tmp_path: Path) -> Path:
     """Write the bundled study for this server."""
     path = tmp_path / "ismile.toml"
-    text = re.sub(r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"))
+    text = re.sub(
+        r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"), count=1
+    )
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -296,7 +298,7 @@ def test_init_from_a_bundled_study_is_ready_to_check(run: Run, tmp_path: Path) -
     assert f"fill in {PROD} and {DEV} in {tmp_path}/new/.env" in out
     assert "Never upload those rows alone" in out
     zips = sorted(path.name for path in (tmp_path / "new").glob("*.zip"))
-    assert zips == ["message_log.zip", "texting.zip", "visit_tracking.zip"]
+    assert zips == ["message_log.zip", "partner.zip", "texting.zip", "visit_tracking.zip"]
     assert [name for name in zips if f"{tmp_path}/new/{name}" not in out] == []
     assert "TO-DO" not in out
     assert run("check", tmp_path / "new" / "study.toml")[0] == 0

@@ -50,7 +50,7 @@ def study(tmp_path: Path) -> Iterator[tuple[Path, Path, Store]]:
     with Sandbox(projects=ismile_projects(participants=5, as_of=date(2026, 11, 22))) as sandbox:
         path, env_file = tmp_path / "ismile.toml", tmp_path / "credentials.env"
         text = bundled_study_text("ismile")
-        path.write_text(re.sub(r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', text))
+        path.write_text(re.sub(r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', text, count=1))
         url = f"sqlite:///{tmp_path}/state.db"
         variables = {**sandbox.tokens, "REDCAP_JOBS_STATE_URL": url}
         env_file.touch(0o600)

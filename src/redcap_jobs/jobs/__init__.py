@@ -16,6 +16,14 @@ JOBS: dict[str, tuple[str, str]] = {
         "redcap_jobs.jobs.compute_visit_windows",
         "Compute each participant's visit windows and states.",
     ),
+    "poll-participants": (
+        "redcap_jobs.jobs.poll_participants",
+        "Tell the texting partner who was enrolled, who changed and who left.",
+    ),
+    "sync-agile": (
+        "redcap_jobs.jobs.sync_agile",
+        "Bring the partner's word back to REDCap, and compare both sides.",
+    ),
     "poll-messages": (
         "redcap_jobs.jobs.poll_messages",
         "Learn what became of the texts and which replies came.",

@@ -42,6 +42,7 @@ from redcap_jobs.plan import (
     Stands,
     Withhold,
 )
+from redcap_jobs.redcap.project import Project
 from redcap_jobs.redcap.records import ParticipantView
 from redcap_jobs.study.config import Study
 
@@ -219,7 +220,12 @@ def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold: 
     return Stands()
 
 
-def record(study: Study, outcomes: Sequence[Outcome]) -> pd.DataFrame:  # noqa: ARG001 - one signature for all jobs
+def record(
+    study: Study,  # noqa: ARG001 - one signature for all jobs
+    outcomes: Sequence[Outcome],  # noqa: ARG001
+    project: Project,  # noqa: ARG001
+    roster: pd.DataFrame,  # noqa: ARG001
+) -> pd.DataFrame:
     """Give no changes: this job plans no actions, so nothing becomes of them."""
     return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
 

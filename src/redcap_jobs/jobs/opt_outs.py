@@ -29,7 +29,11 @@ TICKED = "1"
 
 def outputs_read(study: Study, inputs: Inputs) -> ReadRows | None:
     """Name the fields as they stand; None where the study file names none."""
-    own = [use for use in fields(study) if use.written and use.role in SHARED_OUTPUTS]
+    own = [
+        use
+        for use in fields(study)
+        if use.written and use.role in SHARED_OUTPUTS and use.about == "texts"
+    ]
     return rows_of("target", own, inputs.target) if own else None
 
 

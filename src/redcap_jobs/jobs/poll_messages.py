@@ -28,6 +28,7 @@ from redcap_jobs.plan import (
     ReadStops,
     Withhold,
 )
+from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 
 NAME = "poll-messages"
@@ -73,7 +74,12 @@ def recheck(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: 
     return Withhold("poll-messages sends nothing")
 
 
-def record(study: Study, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def record(
+    study: Study,
+    outcomes: Sequence[Outcome],
+    project: Project,  # noqa: ARG001 - one signature for all jobs
+    roster: pd.DataFrame,  # noqa: ARG001
+) -> pd.DataFrame:
     """Give the rows of REDCap's message log."""
     return log_changes(study, outcomes)
 

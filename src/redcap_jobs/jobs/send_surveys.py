@@ -33,6 +33,7 @@ from redcap_jobs.plan import (
     Text,
     Withhold,
 )
+from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 
 NAME = "send-surveys"
@@ -133,7 +134,12 @@ def fresh_judgement(study: Study, inputs: Inputs) -> Everything:
     return judge(study, inputs, inputs.as_of)
 
 
-def record(study: Study, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def record(
+    study: Study,
+    outcomes: Sequence[Outcome],
+    project: Project,  # noqa: ARG001 - one signature for all jobs
+    roster: pd.DataFrame,  # noqa: ARG001
+) -> pd.DataFrame:
     """Give the rows of REDCap's message log."""
     return log_changes(study, outcomes)
 

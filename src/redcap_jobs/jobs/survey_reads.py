@@ -13,7 +13,7 @@ from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import fields
 
-OF_VISITS_ONLY = "visits"
+OWN = {"texts", "both"}
 
 
 def source_rows(study: Study, inputs: Inputs) -> ReadRows:
@@ -23,7 +23,7 @@ def source_rows(study: Study, inputs: Inputs) -> ReadRows:
         use
         for use in fields(study)
         if not use.written
-        and use.about != OF_VISITS_ONLY
+        and use.about in OWN
         and (use.role != "anchor" or use.path[-1] in anchors)
     ]
     read = rows_of("source", uses, inputs.source)

@@ -11,6 +11,7 @@ from redcap_jobs.redcap.records import needed
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import FieldUse, fields
 
+OWN = {"visits", "both"}
 READ_ROLES = {"anchor", "done_on", "off_study", "done_form", "condition"}
 
 
@@ -22,14 +23,14 @@ def source_rows(study: Study, inputs: Inputs) -> ReadRows:
     uses = [
         use
         for use in fields(study)
-        if not use.written and use.role in READ_ROLES and use.about != "texts"
+        if not use.written and use.role in READ_ROLES and use.about in OWN
     ]
     return rows_of("source", uses, inputs.source)
 
 
 def target_rows(study: Study, inputs: Inputs) -> ReadRows:
     """Name the outputs, which are compared with what was computed."""
-    own = [use for use in fields(study) if use.written and use.about != "texts"]
+    own = [use for use in fields(study) if use.written and use.about in OWN]
     return rows_of("target", own, inputs.target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -196,6 +197,16 @@ class RedcapClient:
             tuple(fields), record_id_field, tuple(events), with_dag, stamps=tuple(stamps)
         )
         return self._exporter.some(export, records) if records else self._exporter.whole(export)
+
+    def changed_records(self, since: datetime, record_id_field: str) -> frozenset[str]:
+        """Return the records that were created or changed since a time of the server's clock.
+
+        ``since`` is naive: what the server's own clock showed (REDCap API help, Export Records,
+        dateRangeBegin). Asked for in JSON, which says ``[]`` where nothing changed.
+        """
+        begin = since.strftime("%Y-%m-%d %H:%M:%S")
+        export = Export((), record_id_field, format="json", since=begin)
+        return frozenset(self._export(export, ())["record"])
 
     def import_cells(
         self,

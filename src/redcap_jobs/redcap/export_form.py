@@ -68,7 +68,8 @@ class Export:
     """What is asked of every row: fields by dictionary name, events, the group.
 
     ``rows_exist``: there are rows, so that an empty answer is none. ``stamps``: instruments whose
-    survey time stamps are wanted; blank where the server sends none.
+    survey time stamps are wanted; blank where the server sends none. ``since`` (server time,
+    ``YYYY-MM-DD HH:MM:SS``) limits it to records created or changed from then on.
     """
 
     fields: tuple[str, ...]
@@ -78,6 +79,7 @@ class Export:
     format: Literal["csv", "json"] = "csv"
     rows_exist: bool = False
     stamps: tuple[str, ...] = ()
+    since: str = ""
 
     def parameters(self, records: Sequence[str] = ()) -> dict[str, str]:
         """Return the form of one request.
@@ -92,6 +94,8 @@ class Export:
             form["exportDataAccessGroups"] = "true"
         if self.stamps:
             form["exportSurveyFields"] = "true"
+        if self.since:
+            form["dateRangeBegin"] = self.since
         fields = dict.fromkeys([self.record_id_field, *self.fields])
         return (
             form

@@ -40,6 +40,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "encuesta_padres": ("Encuesta Para Padres", EVERYWHERE, True),
     "off_study": ("Off Study", BASELINE, False),
     "texting": ("Texting", BASELINE, False),
+    "partner": ("Texting Partner", BASELINE, False),
     "visit_tracking": ("Visit Tracking", EVERYWHERE, False),
     "message_log": ("Message Log", BASELINE, False),
 }
@@ -56,6 +57,7 @@ STATES = (
     "off_study_in_window, Went off study in the window | not_scheduled, Not scheduled | "
     "upcoming, Upcoming | open, Open | overdue, Overdue | missed, Missed"
 )
+PARTNER_STATUSES = "1, Enrolled | 2, Active | 3, Completed | 4, Opted out | 5, Withdrawn"
 LABELS_OF_REASONS = "1, Withdrew | 2, Lost to follow-up | 3, Moved away | 4, Died | 9, Other"
 CONSENTS = "1, Study participation | 2, Dental exam of the child | 3, Text messages"
 
@@ -99,6 +101,14 @@ DICTIONARY: tuple[tuple[str, str, str, str, str], ...] = (
     ("off_study", "off_study_reason", "dropdown", "Why", LABELS_OF_REASONS),
     ("texting", "sms_opted_out", "yesno", "Asked to get no more texts", ""),
     ("texting", "sms_bad_number", "yesno", "The mobile number takes no texts", ""),
+    ("partner", "ag_member_id", "text", "Agile Health member id", ""),
+    ("partner", "ag_status", "dropdown", "Status with Agile Health", PARTNER_STATUSES),
+    ("partner", "ag_opted_out", "yesno", "Opted out with Agile Health", ""),
+    ("partner", "ag_opted_out_on", "date", "Opted out on", ""),
+    ("partner", "ag_completed_on", "date", "Completed the texting programme on", ""),
+    ("partner", "ag_program_week", "integer", "Week of the texting programme", "0..120"),
+    ("partner", "ag_synced_at", "seconds", "Last changed by the job", ""),
+    ("partner", "ag_error", "notes", "What went wrong", ""),
     ("visit_tracking", "vt_target", "date", "Target date", ""),
     ("visit_tracking", "vt_opens", "date", "Window opens", ""),
     ("visit_tracking", "vt_closes", "date", "Window closes", ""),

@@ -60,6 +60,14 @@ def not_sent_after_all(store: Store, key: str, attempt: int, status: str, code: 
         return move(connection, entry, ("sent",), "rejected", **values)
 
 
+def not_done(store: Store, key: str, attempt: int, code: str, note: str) -> Entry:
+    """Record that an unknown attempt turned out not to have taken effect, or may be repeated."""
+    values = {"code": code, "note": note, "not_sent": True, "posted_at": store.clock.now()}
+    with store.write() as connection:
+        entry = one_attempt(connection, key, attempt)
+        return move(connection, entry, ("unknown",), "rejected", **values)
+
+
 def settle(
     journal_of_run: Journal, key: str, verdict: Verdict, by: str, reference: str = ""
 ) -> Entry:

@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision in ``migrations/versions``; a test compares."""
 OLDEST_RELEASE = "0.1.0"
 """The oldest release of this package that may use a state made by this one."""
@@ -249,4 +249,26 @@ alarms = Table(
     Column("since", Instant, nullable=False),
     Column("told_at", Instant),
     Column("told", Text, nullable=False, server_default=""),
+)
+
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("record", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("value_hash", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("settled_by", Text, nullable=False, server_default=""),
+    Column("at", Instant, nullable=False),
+)
+
+source_reads = Table(
+    "source_reads",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("job", Text, primary_key=True),
+    Column("read_at", Instant, nullable=False),
+    Column("whole_at", Instant, nullable=False),
+    Column("study_file_hash", Text, nullable=False),
 )

@@ -15,6 +15,7 @@ from redcap_jobs.errors import Finding
 from redcap_jobs.redcap.project import Project, ProjectInfo
 from redcap_jobs.study.check_fields import field_flaws
 from redcap_jobs.study.check_overlap import overlap_flaws
+from redcap_jobs.study.check_partner import partner_flaws
 from redcap_jobs.study.check_places import arm_flaws, place_flaws
 from redcap_jobs.study.check_texts import text_flaws
 from redcap_jobs.study.check_types import missing_code_flaws
@@ -23,6 +24,7 @@ from redcap_jobs.study.doubts_texts import text_doubts
 from redcap_jobs.study.flaws import Flaw, in_file_order
 from redcap_jobs.study.key_lines import key_lines, place
 from redcap_jobs.study.nearest import did_you_mean
+from redcap_jobs.study.uses import EVERYTHING, About
 
 
 @dataclass(frozen=True)
@@ -36,21 +38,27 @@ class CheckFinding(Finding):
 
 
 def check_against(
-    study: Study, project: Project, *, outputs: bool = True, texts: bool = True
+    study: Study,
+    project: Project,
+    *,
+    outputs: bool = True,
+    about: Collection[About] = EVERYTHING,
 ) -> list[CheckFinding]:
     """Compare a study file with a project's dictionary, events, arms and choices.
 
     Returns all findings in file order: names that do not exist (with the nearest right one),
     fields that are not on the events where they are looked for, types that do not fit. An empty
     list means that every name stands for what the file takes it for. ``outputs=False`` is for a
-    project that is only read: the fields that jobs write are not looked for in it. ``texts=False``
-    is for a job that texts nobody: what only concerns texts is passed over.
+    project that is only read: the fields that jobs write are not looked for in it. ``about`` is
+    for a job that texts nobody, say: what is none of its business is passed over.
     """
     places = list(place_flaws(study, project))
-    if texts:
+    if "texts" in about:
         places += text_flaws(study, project, outputs=outputs)
+    if "partner" in about:
+        places += partner_flaws(study, project, outputs=outputs)
     misplaced = {flaw.path[:2] for flaw in places if flaw.path[2:] == ("at",) and not flaw.warning}
-    fields = field_flaws(study, project, misplaced, outputs=outputs, texts=texts)
+    fields = field_flaws(study, project, misplaced, outputs=outputs, about=about)
     if outputs:
         places += missing_code_flaws(study, project)
     places += overlap_flaws(study, project)

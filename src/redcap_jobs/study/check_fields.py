@@ -12,7 +12,7 @@ from redcap_jobs.study.check_types import choice_flaws, type_flaws
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw, KeyPath
 from redcap_jobs.study.nearest import did_you_mean
-from redcap_jobs.study.uses import FieldUse, conditions, fields
+from redcap_jobs.study.uses import EVERYTHING, About, FieldUse, conditions, fields
 
 
 def field_flaws(
@@ -21,19 +21,19 @@ def field_flaws(
     misplaced: Collection[KeyPath] = (),
     *,
     outputs: bool = True,
-    texts: bool = True,
+    about: Collection[About] = EVERYTHING,
 ) -> Iterator[Flaw]:
     """Yield what is wrong with the fields named anywhere in the study file.
 
     ``misplaced`` are the paths of visits and surveys whose own place is wrong already: where their
     fields stand cannot be judged. Without ``outputs`` the fields that are written are passed over,
-    without ``texts`` those that only texts are about.
+    of the others only those are looked at whose business ``about`` names.
     The instruments of surveys are judged in :mod:`redcap_jobs.study.check_texts`.
     """
     for use in fields(study):
         if (use.written and not outputs) or is_survey(use):
             continue
-        if use.about == "texts" and not texts:
+        if use.about not in about:
             continue
         field = project.fields.get(use.reference.field)
         if field is None:

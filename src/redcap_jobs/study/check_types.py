@@ -11,7 +11,7 @@ from redcap_jobs.redcap.logic_parser import parse_node
 from redcap_jobs.redcap.project import Field, Project
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw
-from redcap_jobs.study.uses import DATES, ConditionUse, FieldUse, fields
+from redcap_jobs.study.uses import DATES, PARTNER_COPY, ConditionUse, FieldUse, fields
 from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 ONE_CHOICE = {"radio", "dropdown"}
@@ -61,6 +61,11 @@ OUTPUTS = {
     "updated_at": MOMENT,
     "opted_out": YES_FIELD,
     "invalid_number": YES_FIELD,
+    "partner_member_id": WORDS,
+    "partner_status": Fits("", "a text field without validation, or a dropdown", choices=True),
+    "partner_opted_out": YES_FIELD,
+    "partner_synced_at": MOMENT,
+    "partner_error": Fits("", "a text field without validation, or a notes box", notes=True),
     "pending_visit": Fits("", "a text field without validation, or a dropdown", choices=True),
 }
 
@@ -73,6 +78,8 @@ def type_flaws(use: FieldUse, field: Field, study: Study) -> Iterator[Flaw]:
         yield Flaw(use.path, what, f'such as "[{field.name}({first})]"')
     elif use.reference.code is not None:
         yield from code_flaws(use, field)
+    elif use.role == PARTNER_COPY:
+        return  # judged by the table that says what is copied
     elif use.written:
         yield from output_flaws(use, field, study)
     elif use.role in DATES:
@@ -135,6 +142,8 @@ def values_written(role: str, study: Study) -> list[str]:
     """List the values that a choice field must have."""
     if OUTPUTS[role].yes:
         return ["1"]
+    if role == "partner_status" and study.partner is not None:
+        return list(study.partner.statuses.values())
     if role == "message_kind":
         return [survey.id for survey in study.surveys]
     return [visit.id for visit in study.visits] if role == "pending_visit" else list(VISIT_STATES)

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from redcap_jobs.redcap.logic import Reference
 from redcap_jobs.redcap.records import EventPlace, RepeatPlace
 from redcap_jobs.study.addresses import api_address, is_loopback_url
+from redcap_jobs.study.partner_config import Partner
 from redcap_jobs.study.texts_config import (
     Development,
     Language,
@@ -114,6 +115,8 @@ class Redcap(Part):
 
     url: Annotated[str, AfterValidator(api_address)]
     projects: Annotated[dict[str, ProjectIdentity], AfterValidator(variable_names)]
+    time_zone: Zone | None = None
+    """That of the server's clock, by which REDCap knows when a record changed; else the study's."""
 
     @property
     def is_loopback(self) -> bool:
@@ -285,6 +288,7 @@ class Study(Part):
     surveys: tuple[Survey, ...] = ()
     pauses: tuple[Pause, ...] = ()
     message_log: MessageLog | None = None
+    partner: Partner | None = None
     development: Development = Development()
     notify: Notify = Notify()
     limits: Limits = Limits()

@@ -105,6 +105,7 @@ PATTERNS = {
     "^[A-Z]{2}$": "must be two capital letters, such as US",
     "^[a-z][a-z0-9_-]*$": 'must be small letters, digits, "_" and "-", beginning with a letter',
     "^[a-z]{2,3}(-[A-Za-z0-9]+)?$": "must be the code of a language, such as en or es",
+    "^[A-Za-z_][A-Za-z0-9_]*$": 'must be letters, digits and "_", beginning with a letter',
     "^[A-Z_][A-Z0-9_]*$": (
         'must be the name of an environment variable (capital letters, digits and "_"), never its '
         "value"

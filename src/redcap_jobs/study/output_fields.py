@@ -15,7 +15,7 @@ from itertools import chain
 
 from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
-from redcap_jobs.study.uses import SHARED_OUTPUTS, FieldUse, fields, log_fields
+from redcap_jobs.study.uses import PARTNER_COPY, SHARED_OUTPUTS, FieldUse, fields, log_fields
 from redcap_jobs.study.visit_state_names import VISIT_STATES
 
 HEADER = (
@@ -38,7 +38,7 @@ HEADER = (
     "Matrix Ranking?",
     "Field Annotation",
 )
-VISITS_FORM, PEOPLE_FORM = "visit_tracking", "texting"
+VISITS_FORM, PEOPLE_FORM, PARTNER_FORM = "visit_tracking", "texting", "partner"
 STATE_CHOICES = " | ".join(
     f"{state}, {state.replace('_', ' ').capitalize()}" for state in VISIT_STATES
 )
@@ -59,6 +59,11 @@ TYPES: dict[str, tuple[str, str, str, str]] = {
     "sid": ("text", "Twilio's message SID", "", ""),
     "status": ("text", "Status", "", ""),
     "error": ("notes", "What went wrong", "", ""),
+    "partner_member_id": ("text", "Partner's member id", "", ""),
+    "partner_status": ("text", "Status with the partner", "", ""),
+    "partner_opted_out": ("yesno", "Opted out with the partner", "", ""),
+    "partner_synced_at": ("text", "Partner's data as of", "", "datetime_seconds_ymd"),
+    "partner_error": ("notes", "What went wrong with the partner", "", ""),
     "posted_at": ("text", "Handed to Twilio at", "", "datetime_seconds_ymd"),
     "updated_at": ("text", "Status as of", "", "datetime_seconds_ymd"),
 }
@@ -71,14 +76,14 @@ def missing_rows(study: Study, project: Project | None) -> list[dict[str, str]]:
 
     Without a project every output field of the study file is lacking. Each row has all of
     :data:`HEADER`. What is computed for visits is on instrument ``visit_tracking``, what is ticked
-    about texts on ``texting`` (there people tick, too), the message log on its own; all but the
-    ticks are read-only on the page.
+    about texts on ``texting`` (there people tick, too), what the partner says on ``partner``, the
+    message log on its own; all but the ticks are read-only on the page.
     """
     rows: dict[str, dict[str, str]] = {}
     for use in chain(fields(study), log_fields(study)):
         name = use.reference.field
         if use.written and (project is None or name not in project.fields):
-            kind, label, choices, validation = TYPES[use.role]
+            kind, label, choices, validation = type_of(use, study)
             cells = (name, form_of(use, study), "", kind, label, choices, "", validation)
             row = dict.fromkeys(HEADER, "") | dict(zip(HEADER, cells, strict=False))
             shared = use.role in SHARED_OUTPUTS
@@ -87,10 +92,22 @@ def missing_rows(study: Study, project: Project | None) -> list[dict[str, str]]:
     return sorted(rows.values(), key=lambda row: forms.index(row["Form Name"]))
 
 
+def type_of(use: FieldUse, study: Study) -> tuple[str, str, str, str]:
+    """Give field type, label, choices and validation of an output field."""
+    if use.role != PARTNER_COPY or study.partner is None:
+        return TYPES[use.role]
+    each = study.partner.fields[int(use.path[2])]
+    validation = {"date": "date_ymd", "whole": "integer"}.get(each.kind, "")
+    choices = " | ".join(f"{code}, {word}" for code, word in (each.values or {}).items())
+    return ("dropdown" if choices else "text", f"Partner: {each.partner}", choices, validation)
+
+
 def form_of(use: FieldUse, study: Study) -> str:
     """Name the instrument on which a field that is lacking is to be."""
     if use.path[0] == "message_log" and study.message_log is not None:
         return study.message_log.form
+    if use.about == "partner":
+        return PARTNER_FORM
     return PEOPLE_FORM if use.role in SHARED_OUTPUTS else VISITS_FORM
 
 

@@ -14,6 +14,7 @@ from redcap_jobs.study.config import HardClose, Offset, Study, Visit
 from redcap_jobs.study.flaws import Flaw, KeyPath, written_path
 from redcap_jobs.study.nearest import did_you_mean
 from redcap_jobs.study.overlap import always_before, always_overlap, closes_too_soon
+from redcap_jobs.study.rules_partner import broken_partner_rules
 from redcap_jobs.study.rules_texts import broken_text_rules
 from redcap_jobs.study.salvage import ABSENT, NotSalvaged, judged, known
 from redcap_jobs.study.uses import SHARED_OUTPUTS, FieldUse, fields, log_fields
@@ -256,3 +257,4 @@ def broken_rules(study: Study) -> Iterator[Flaw]:
         for each in VISIT_RULES:
             yield from judged(each(study, index, visit))
     yield from broken_text_rules(study)
+    yield from broken_partner_rules(study)

@@ -14,7 +14,9 @@ from redcap_jobs.study.salvage import ABSENT, NotSalvaged
 from redcap_jobs.study.texts_config import MessageLogWrite
 
 OwnPlace: TypeAlias = EventPlace | RepeatPlace | None
-About: TypeAlias = Literal["visits", "texts", "both"]
+About: TypeAlias = Literal["visits", "texts", "partner", "both"]
+EVERYTHING: frozenset[About] = frozenset({"visits", "texts", "partner", "both"})
+ABOUT_TEXTS: frozenset[About] = frozenset({"visits", "texts", "both"})
 
 DATES = {"anchor", "done_on", "off_study"}
 """Roles whose field must hold a date."""
@@ -23,8 +25,11 @@ PARTICIPANT_OUTPUTS: Mapping[str, About] = {
     "opted_out": "texts",
     "invalid_number": "texts",
 }
-SHARED_OUTPUTS = frozenset({"opted_out", "invalid_number"})
+SHARED_OUTPUTS = frozenset({"opted_out", "invalid_number", "partner_opted_out"})
 """What a job writes and reads again, and people may write as well."""
+PARTNER_OUTPUTS = ("member_id", "status", "opted_out", "synced_at", "error")
+PARTNER_COPY = "partner_copy"
+"""The role of a field that the partner owns."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def conditions(study: Study) -> Iterator[ConditionUse]:
     for index, survey in _numbered(study, "surveys"):
         path = ("surveys", index, "only_when")
         yield from _condition(path, survey, "only_when", own_place(survey), about="texts")
+    partner = _of(study, "partner")
+    yield from _condition(("partner", "enrol_when"), partner, "enrol_when", about="partner")
 
 
 def fields(study: Study) -> Iterator[FieldUse]:
@@ -92,6 +99,7 @@ def fields(study: Study) -> Iterator[FieldUse]:
         yield from _visit_fields(index, visit)
     for index, survey in _numbered(study, "surveys"):
         yield from _survey_fields(index, survey)
+    yield from _partner_fields(study)
 
 
 def log_fields(study: Study) -> Iterator[FieldUse]:
@@ -148,6 +156,21 @@ def _survey_fields(index: int, survey: object) -> Iterator[FieldUse]:
         at = (*at, language) if language else at
         status = Reference(event=None, field=f"{form}_complete", code=None, instance=None)
         yield FieldUse(at, status, "done_form", own, about="texts")
+
+
+def _partner_fields(study: Study) -> Iterator[FieldUse]:
+    """Yield what goes to the partner and what comes back; each field's role says which."""
+    partner = _of(study, "partner")
+    for key in PARTNER_OUTPUTS:
+        path: KeyPath = ("partner", "write", key)
+        output = _of(_of(partner, "write"), key)
+        yield from _fields(path, output, f"partner_{key}", written=True, about="partner")
+    for index, each in _numbered(partner, "fields"):
+        path = ("partner", "fields", index, "redcap")
+        copied = _of(each, "owner") == "partner"
+        role = PARTNER_COPY if copied else "detail"
+        references = _of(each, "redcap")
+        yield from _fields(path, references, role, written=copied, about="partner")
 
 
 def own_place(visit: object) -> OwnPlace:

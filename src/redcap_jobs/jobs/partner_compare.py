@@ -1,0 +1,149 @@
+"""The two-way comparison: only here, only there, differing, twice there; nothing is overwritten.
+
+What differs in a field that REDCap owns is told, most urgent first: a wrong arm is the wrong
+treatment, a wrong language a text that nobody reads, a missed opt-out a text to who wants none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from redcap_jobs.jobs.partner_history import Known
+from redcap_jobs.jobs.partner_people import Candidate
+from redcap_jobs.partner.translate import same
+from redcap_jobs.plan import Problem
+from redcap_jobs.study.partner_config import Partner
+
+Member = Mapping[str, str]
+
+ARM_DIFFERS, OPT_OUT_DIFFERS, URGENT, WHO, OTHER = range(5)
+"""How urgent a finding is; the lowest stands first."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One discrepancy: how urgent, of which kind, and what to say of it."""
+
+    urgency: int
+    kind: str
+    problem: Problem
+
+
+def found(urgency: int, kind: str, record: str, where: str, what: str, hint: str) -> Found:
+    """Put one discrepancy together."""
+    return Found(urgency, kind, Problem(record, where, what, hint))
+
+
+def pairs(people: Mapping[str, Candidate], known: Mapping[str, Known]) -> dict[str, str]:
+    """Give the member id of each record that has one: the journal's, else REDCap's."""
+    ids = {
+        record: known.get(record, Known()).member or one.known_as for record, one in people.items()
+    }
+    return {record: member for record, member in ids.items() if member}
+
+
+def only_here(ids: Mapping[str, str], members: Mapping[str, Member]) -> Iterator[Found]:
+    """Tell of members that the partner does not list."""
+    for record, member in ids.items():
+        if member not in members:
+            what = f"member {member} is not known to the partner any more"
+            hint = "ask the partner what became of it"
+            yield found(WHO, "only here", record, "member", what, hint)
+
+
+def only_there(
+    ids: Mapping[str, str], members: Mapping[str, Member], people: Mapping[str, Candidate]
+) -> Iterator[Found]:
+    """Tell of members that belong to nobody here, but not of second ones of somebody."""
+    owned = set(ids.values())
+    for member, one in members.items():
+        study_id = one["study_id"]
+        if member in owned or study_id in ids:
+            continue
+        if study_id in people:
+            what = f"is member {member} with the partner, and nobody here enrolled it"
+            hint = "poll-participants takes it over where the participant is to be enrolled"
+            yield found(WHO, "only there", study_id, "member", what, hint)
+        else:
+            what = f"member {member} has a study id that is no record here"
+            yield found(WHO, "only there", "-", "member", what, "have the partner correct it")
+
+
+def twice_there(members: Mapping[str, Member], ids: Mapping[str, str]) -> Iterator[Found]:
+    """Tell of participants with several members: each may be texted for itself."""
+    by_study_id: dict[str, list[str]] = {}
+    for member, one in members.items():
+        by_study_id.setdefault(one["study_id"], []).append(member)
+    for study_id, several in by_study_id.items():
+        if study_id and len(several) > 1:
+            own = ids.get(study_id, "")
+            what = f"has {len(several)} members with the partner: {', '.join(sorted(several))}"
+            hint = f"have the partner remove all but {own}" if own else "have it keep one"
+            yield found(WHO, "twice there", study_id, "member", what, hint)
+
+
+def arm_differs(one: Candidate, member: Member, partner: Partner) -> Iterator[Found]:
+    """Tell of another arm at the partner, or of none."""
+    if partner.arm is None or not one.arm or member[partner.arm.partner] == one.arm:
+        return
+    blank = not member[partner.arm.partner]
+    what = "the partner has no arm for this participant" if blank else "differs at the partner"
+    yield found(ARM_DIFFERS, "arm", one.record, "arm", what, "correct it before the next text")
+
+
+def fields_differ(one: Candidate, member: Member, partner: Partner, region: str) -> Iterator[Found]:
+    """Tell where one participant and their member differ in what REDCap owns."""
+    if member["study_id"] != one.record:
+        what = f"member {member['member']} has another study id with the partner"
+        yield found(WHO, "study id", one.record, "member", what, "have the partner correct it")
+    untranslated = {where.partition(" ")[0] for where, _ in one.wrong}
+    for each in partner.sent:
+        here, there = one.payload.get(each.partner, ""), member[each.partner]
+        if each.partner in untranslated or not (here or there):
+            continue
+        if not same(each, here, there, region):
+            what = "differs at the partner"
+            if not here or not there:
+                what = f"is blank {'in REDCap' if not here else 'at the partner'} only"
+            urgency = URGENT if each.urgent else OTHER
+            hint = "find out which is right; REDCap's own is sent again once it changes there"
+            yield found(urgency, "field", one.record, each.partner, what, hint)
+
+
+def only_in_redcap(record: str, member: Member, copies: Mapping[str, pd.Series]) -> Iterator[Found]:
+    """Tell where the partner has lost what it owns; its blank erases nothing here."""
+    for name, held in copies.items():
+        if held[record] and not member[name]:
+            what = "is blank at the partner, which owns it, and not in REDCap"
+            yield found(OTHER, "field", record, name, what, "ask the partner what became of it")
+
+
+def status_differs(
+    one: Candidate, member: Member, known: Known, partner: Partner, ticked: str
+) -> Iterator[Found]:
+    """Tell where one side counts somebody out and the other does not."""
+    status = member["status"]
+    out = status in partner.opted_out
+    if ticked == "1" and not out and status != partner.withdrawn:
+        what = "opted out in REDCap, but not with the partner"
+        hint = "have the partner stop its texts"
+        yield found(OPT_OUT_DIFFERS, "opt-out", one.record, "opt-out", what, hint)
+    if known.withdrawn and status != partner.withdrawn and not out:
+        what = "was withdrawn, but the partner has another status"
+        hint = "have the partner stop its texts"
+        yield found(OPT_OUT_DIFFERS, "withdrawn", one.record, "status", what, hint)
+    if status == partner.withdrawn and not one.has_left and not known.withdrawn:
+        what = "was withdrawn by the partner, and is on study here"
+        hint = "record it as off study, or have the partner take the member back"
+        yield found(URGENT, "withdrawn", one.record, "status", what, hint)
+    if status and partner.statuses and status not in partner.statuses:
+        what = "the partner has a status that partner.statuses does not name"
+        yield found(OTHER, "status", one.record, "status", what, "add it to the study file")
+
+
+def in_order(several: Sequence[Found]) -> list[Problem]:
+    """Give the problems, the most urgent first, by record within the same urgency."""
+    return [each.problem for each in sorted(several, key=lambda f: (f.urgency, f.problem.record))]

@@ -1,0 +1,91 @@
+"""What the journal knows of each participant's calls to the partner."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from redcap_jobs.messaging.keys import MessageKey
+from redcap_jobs.plan import Inputs
+
+ENROL, ARM, UPDATE, WITHDRAW = "enrol", "arm", "update", "withdraw"
+CALLS = (ENROL, ARM, UPDATE, WITHDRAW)
+UNDER_WAY = frozenset({"claimed", "posting", "unknown"})
+MESSAGE = "partner-"
+
+
+@dataclass
+class Known:
+    """What happened between one participant and the partner, so far as it took effect.
+
+    ``member`` is the partner's id; ``told`` and ``arm`` are the keyed hashes of the payload and
+    the arm last confirmed; ``refused`` those the partner refused last, by call; ``done`` counts
+    calls that took effect; ``open`` are calls of which nobody knows.
+    """
+
+    member: str = ""
+    told: str = ""
+    arm: str = ""
+    withdrawn: bool = False
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    done: Counter[str] = field(default_factory=Counter)
+    open: set[str] = field(default_factory=set)
+
+    def key(self, inputs: Inputs, call: str, record: str) -> tuple[str, str]:
+        """Give the journal's key of the next call of one kind, and its occurrence."""
+        occurrence = str(self.done[call])
+        key = MessageKey(inputs.project, MESSAGE + call, record, occurrence=occurrence)
+        return str(key), occurrence
+
+
+def history(calls: pd.DataFrame) -> dict[str, Known]:
+    """Read a partner-calls frame (oldest first): record → what is known."""
+    found: dict[str, Known] = {}
+    for row in calls.to_dict("records"):
+        one = {str(key): str(value) for key, value in row.items()}
+        note(found.setdefault(one["record"], Known()), one["call"], one)
+    return found
+
+
+def note(known: Known, call: str, row: Mapping[str, str]) -> None:
+    """Add one call to what is known."""
+    known.open.discard(call)
+    if row["state"] in UNDER_WAY:
+        known.open.add(call)
+    elif row["state"] == "rejected" and row["code"]:
+        known.refused[call] = (row["payload_hash"], row["code"])
+    elif row["state"] == "sent":
+        known.done[call] += 1
+        known.refused.pop(call, None)
+        if call == ENROL:
+            known.member, known.withdrawn = row["member"], False
+        if call in (ENROL, UPDATE):
+            known.told = row["payload_hash"]
+        elif call == ARM:
+            known.arm = row["payload_hash"]
+        elif call == WITHDRAW:
+            known.withdrawn = True
+
+
+def payload_hash(inputs: Inputs, payload: Mapping[str, str]) -> str:
+    """Give the keyed hash by which a payload is recognised without being kept."""
+    return inputs.keyed(payload_text(payload), "partner")
+
+
+def payload_text(payload: Mapping[str, str]) -> str:
+    """Give a payload as the one text that its hash is made of."""
+    return json.dumps(dict(sorted(payload.items())), ensure_ascii=False)
+
+
+def arm_text(arm: str) -> str:
+    """Give what an arm's hash is made of."""
+    return payload_text({ARM: arm})
+
+
+def arm_hash(inputs: Inputs, arm: str) -> str:
+    """Give the keyed hash of an arm."""
+    return inputs.keyed(arm_text(arm), "partner") if arm else ""

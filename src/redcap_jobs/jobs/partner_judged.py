@@ -1,0 +1,198 @@
+"""What is decided about one participant: enrol, take over, update, withdraw, or leave to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from redcap_jobs.jobs.partner_history import (
+    ARM,
+    ENROL,
+    UPDATE,
+    WITHDRAW,
+    Known,
+    arm_hash,
+    payload_hash,
+)
+from redcap_jobs.jobs.partner_people import OFF_STUDY, Candidate, partner_of
+from redcap_jobs.partner.translate import same
+from redcap_jobs.plan import Inputs, PartnerCall, Problem
+from redcap_jobs.study.config import Study
+
+PASSING = frozenset({"429", "401", "403", "no connection", "not done", "look-up"})
+"""Codes that say nothing about the data: what they stopped is tried again."""
+
+
+@dataclass
+class Judgement:
+    """What was decided about one participant, with the calls, problems and cells it leads to."""
+
+    decision: str
+    reason: str = ""
+    calls: list[PartnerCall] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    error: str = ""
+
+
+def judge(
+    study: Study,
+    inputs: Inputs,
+    one: Candidate,
+    known: Known,
+    members: Mapping[str, list[dict[str, str]]],
+    confirmed: Mapping[str, str],
+) -> Judgement:
+    """Decide about one participant."""
+    if ENROL in known.open:
+        return Judgement("waits", "nobody knows yet whether the enrolment took effect")
+    if known.member:
+        return judge_member(study, inputs, one, known, confirmed)
+    if one.no and not one.known_as:
+        return Judgement("waits" if one.no != OFF_STUDY else "not_wanted", one.no)
+    if one.wrong:
+        return Judgement("problem", problems=one.problems)
+    if one.lacking and not one.known_as:
+        return Judgement("waits", f"incomplete: {', '.join(one.lacking)} is blank")
+    there = members.get(one.record, [])
+    if len(there) > 1:
+        what = f"the partner has {len(there)} members with this study id"
+        hint = "have the partner remove all but one; nothing is sent for this participant"
+        return problem(one, "member", what, hint)
+    if one.known_as and [member["member"] for member in there] != [one.known_as]:
+        what = "REDCap holds a member id that the partner does not know for this participant"
+        return problem(one, "member", what, "correct or erase it, or have the partner correct it")
+    if there:
+        return adopted(study, inputs, one, known, there[0])
+    return enrolled(inputs, one, known)
+
+
+def problem(one: Candidate, where: str, what: str, hint: str) -> Judgement:
+    """Leave a participant to a person."""
+    return Judgement("problem", what, problems=[Problem(one.record, where, what, hint)])
+
+
+def enrolled(inputs: Inputs, one: Candidate, known: Known) -> Judgement:
+    """Enrol a new participant, and assign the arm."""
+    refused = refusal(inputs, one, known, ENROL, one.payload)
+    if refused:
+        return refused
+    calls = [call_of(inputs, one, known, ENROL, one.payload)]
+    if one.arm:
+        calls.append(call_of(inputs, one, known, ARM, {ARM: one.arm}))
+    return Judgement("enrol", calls=calls)
+
+
+def adopted(
+    study: Study, inputs: Inputs, one: Candidate, known: Known, member: Mapping[str, str]
+) -> Judgement:
+    """Take over a member that is there already; what differs is updated, but never the arm."""
+    partner, region = partner_of(study), study.study.region
+    sent = {each.partner: each for each in partner.sent}
+    agree = all(
+        same(sent[name], value, member.get(name, ""), region) for name, value in one.payload.items()
+    )
+    take = call_of(inputs, one, known, ENROL, one.payload if agree else {})
+    judged = Judgement("adopt", calls=[replace(take, member=member["member"], adopts=True)])
+    if not agree and not one.no:
+        judged.calls.append(call_of(inputs, one, known, UPDATE, one.payload))
+    there = member.get(partner.arm.partner, "") if partner.arm else ""
+    if one.arm and there == one.arm:
+        arm = call_of(inputs, one, known, ARM, {ARM: one.arm})
+        judged.calls.append(replace(arm, member=member["member"], adopts=True))
+    elif one.arm and not there:
+        judged.calls.append(call_of(inputs, one, known, ARM, {ARM: one.arm}))
+    elif one.arm:
+        judged.problems.append(arm_problem(one, "the partner has this participant in another arm"))
+    return judged
+
+
+def judge_member(
+    study: Study, inputs: Inputs, one: Candidate, known: Known, confirmed: Mapping[str, str]
+) -> Judgement:
+    """Decide about a participant who is with the partner."""
+    del study
+    if one.has_left:
+        if known.withdrawn:
+            return Judgement("withdrawn", "withdrawn with the partner, too")
+        refused = refusal(inputs, one, known, WITHDRAW, {})
+        return refused or Judgement("withdraw", calls=[call_of(inputs, one, known, WITHDRAW, {})])
+    if known.withdrawn:
+        what = "takes part again, but was withdrawn with the partner"
+        return problem(one, "off study", what, "have the partner take the member back")
+    if one.no:
+        what = f"is with the partner, but is not to be any more ({one.no})"
+        return problem(one, "enrolment", what, "record it as off study, or correct the data")
+    if one.wrong:
+        return Judgement("problem", problems=one.problems)
+    judged = Judgement("with_partner")
+    if payload_hash(inputs, one.payload) != known.told:
+        refused = refusal(inputs, one, known, UPDATE, one.payload)
+        if refused:
+            return refused
+        judged = Judgement("update", calls=[call_of(inputs, one, known, UPDATE, one.payload)])
+    add_arm(inputs, one, known, confirmed, judged)
+    return judged
+
+
+def add_arm(
+    inputs: Inputs,
+    one: Candidate,
+    known: Known,
+    confirmed: Mapping[str, str],
+    judged: Judgement,
+) -> None:
+    """Assign the arm the first time; a switch only once a person has confirmed just that arm."""
+    wanted = arm_hash(inputs, one.arm)
+    if wanted in ("", known.arm):
+        return
+    if known.arm and confirmed.get(one.record) != wanted:
+        judged.decision = "problem"
+        judged.problems.append(arm_problem(one, "the arm in REDCap changed after it was assigned"))
+        return
+    refused = refusal(inputs, one, known, ARM, {ARM: one.arm})
+    if refused:
+        judged.decision = "problem"
+        judged.problems += refused.problems
+        return
+    judged.decision = "arm"
+    judged.calls.append(call_of(inputs, one, known, ARM, {ARM: one.arm}))
+
+
+def arm_problem(one: Candidate, what: str) -> Problem:
+    """Tell of an arm that a person must look at: a wrong one is the wrong treatment."""
+    hint = (
+        "find out which is right; to push REDCap's: redcap-jobs partner confirm-arm STUDY "
+        f"{one.record} --arm ARM --reason ..."
+    )
+    return Problem(one.record, "arm", f"{what}; nothing was pushed", hint)
+
+
+def refusal(
+    inputs: Inputs, one: Candidate, known: Known, call: str, payload: Mapping[str, str]
+) -> Judgement | None:
+    """Leave alone what the partner refused in the very same words; None to go on."""
+    if call in known.open:
+        return Judgement("waits", f"nobody knows yet whether the {call} took effect")
+    refused, code = known.refused.get(call, ("", ""))
+    if code in PASSING or refused != payload_hash(inputs, payload):
+        return None
+    what = f"the partner refused it ({code})"
+    judged = problem(one, call, what, "correct the data in REDCap, or ask the partner")
+    judged.error = f"{call}: refused by the partner ({code})"
+    return judged
+
+
+def call_of(
+    inputs: Inputs, one: Candidate, known: Known, call: str, payload: Mapping[str, str]
+) -> PartnerCall:
+    """Give one call to the partner."""
+    key, occurrence = known.key(inputs, call, one.record)
+    return PartnerCall(
+        key=key,
+        record=one.record,
+        kind="partner",
+        call=call,
+        payload=payload,
+        member=known.member,
+        occurrence=occurrence,
+    )

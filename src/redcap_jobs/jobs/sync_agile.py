@@ -1,0 +1,237 @@
+"""``sync-agile``: bring the partner's word back to REDCap, and compare both sides as wholes.
+
+What the partner owns (status, dates, opt-outs, completions) is copied into REDCap where it
+changed. What REDCap owns is only compared. Every run compares everybody with every member.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from redcap_jobs.jobs.partner_compare import (
+    Found,
+    arm_differs,
+    fields_differ,
+    in_order,
+    only_here,
+    only_in_redcap,
+    only_there,
+    pairs,
+    status_differs,
+    twice_there,
+)
+from redcap_jobs.jobs.partner_history import Known, history, payload_hash
+from redcap_jobs.jobs.partner_people import (
+    candidates,
+    nobody_in_reach,
+    output_rows,
+    partner_of,
+    source_rows,
+    view_of,
+)
+from redcap_jobs.jobs.partner_rows import Wanted, changed_cells
+from redcap_jobs.partner.translate import Untranslatable, to_redcap
+from redcap_jobs.plan import (
+    CHANGE_COLUMNS,
+    DECISION_COLUMNS,
+    Action,
+    Inputs,
+    Job,
+    Outcome,
+    Plan,
+    Problem,
+    Read,
+    ReadMembers,
+    ReadPartnerCalls,
+    Skip,
+    Table,
+    Withhold,
+)
+from redcap_jobs.redcap.project import Project
+from redcap_jobs.redcap.records import record_arms
+from redcap_jobs.study.config import Study
+from redcap_jobs.study.uses import PARTNER_COPY, fields
+
+NAME = "sync-agile"
+HELP = """Bring the partner's word back to REDCap, and compare both sides.
+
+Status, dates, opt-outs and completions of every member are copied into REDCap where they changed.
+Then everybody is compared with every member: only here, only there, twice there, and what differs,
+arms, opt-outs and languages first. What REDCap owns is never overwritten, nor is the partner's.
+
+\b
+  redcap-jobs sync-agile --study ismile.toml \\
+      --export-token REDCAP_API_ISMILE_PROD --import-token REDCAP_API_ISMILE_PROD --dry-run
+"""
+TICKED = "1"
+SUBJECT = "partner"
+ALL_MEMBERS = ReadMembers()
+
+
+def reads(study: Study, inputs: Inputs) -> Sequence[Read]:
+    """Name what is needed: both sides whole, and what was told so far."""
+    if not inputs.partner_in_reach:
+        return []
+    rows: list[Read] = [source_rows(study, inputs), output_rows(study, inputs)]
+    return [*rows, ReadPartnerCalls(), ALL_MEMBERS]
+
+
+def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
+    """Give the cells that the partner's word changes, and every discrepancy."""
+    if not inputs.partner_in_reach:
+        return nobody_in_reach(NAME, as_of)
+    partner = partner_of(study)
+    rows, outputs = (inputs.tables[each] for each in reads(study, inputs)[:2])
+    people, persons = candidates(study, inputs, rows, outputs, as_of)
+    known = history(inputs.tables[ReadPartnerCalls()])
+    members = by_id(inputs.tables[ALL_MEMBERS])
+    ids = pairs(people, known)
+    arms = record_arms(inputs.roster, inputs.target)["arm"]
+    view = view_of(inputs, outputs, arms, persons)
+    ticks = view.first(partner.write.opted_out) if partner.write.opted_out else None
+    copies = {each.partner: view.first(each.redcap) for each in partner.copied}
+
+    wanted: list[Wanted] = []
+    skips: list[Skip] = []
+    several: list[Found] = [
+        *only_here(ids, members),
+        *only_there(ids, members, people),
+        *twice_there(members, ids),
+    ]
+    problems: list[Problem] = []
+    for record, one in people.items():
+        member = members.get(ids.get(record, ""))
+        if member is None:
+            if record not in ids and not (one.no or one.wrong or one.lacking):
+                skips.append(Skip(record, SUBJECT, "not enrolled yet; poll-participants does it"))
+            continue
+        told = known.get(record, Known())
+        cells, wrong = copied(study, record, member)
+        wanted += cells
+        problems += wrong
+        several += only_in_redcap(record, member, copies)
+        ticked = str(ticks[record]) if ticks is not None else ""
+        several += arm_differs(one, member, partner)
+        several += status_differs(one, member, told, partner, ticked)
+        if told.told and payload_hash(inputs, one.payload) != told.told and not one.no:
+            skips.append(Skip(record, SUBJECT, "changed in REDCap; poll-participants tells it"))
+        elif not one.no:
+            several += fields_differ(one, member, partner, study.study.region)
+    changes = stamped(
+        study, changed_cells(wanted, outputs, inputs.target, arms), inputs, arms, as_of
+    )
+    return Plan(
+        job=NAME,
+        as_of=as_of,
+        changes=changes,
+        decisions=decisions(ids, members),
+        owned=output_fields(study),
+        shared=tuple(reference.field for reference in partner.write.opted_out),
+        skips=tuple(skips),
+        problems=(*in_order(several), *persons.problems, *problems),
+        tables=(table(several, ids, members),),
+    )
+
+
+def by_id(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Give the members by the partner's id."""
+    return {
+        str(row["member"]): {str(key): str(value) for key, value in row.items()}
+        for row in frame.to_dict("records")
+    }
+
+
+def copied(
+    study: Study, record: str, member: Mapping[str, str]
+) -> tuple[list[Wanted], list[Problem]]:
+    """Give the cells that hold the partner's word on one member; a blank there erases nothing."""
+    partner, problems = partner_of(study), []
+    status = member["status"]
+    wanted: list[Wanted] = []
+    if status in partner.statuses:
+        wanted.append((record, partner.write.status, partner.statuses[status]))
+    if status in partner.opted_out:
+        wanted.append((record, partner.write.opted_out, TICKED))
+    for each in partner.copied:
+        value = to_redcap(each, member[each.partner], study.study.region)
+        if isinstance(value, Untranslatable):
+            hint = "add it to [[partner.fields]], or have the partner correct it"
+            problems.append(Problem(record, each.partner, str(value), hint))
+        elif value:
+            wanted.append((record, each.redcap, value))
+    return wanted, problems
+
+
+def stamped(
+    study: Study, changes: pd.DataFrame, inputs: Inputs, arms: pd.Series, as_of: datetime
+) -> pd.DataFrame:
+    """Add the stamp of every record that changes; nobody else's."""
+    write = partner_of(study).write
+    if changes.empty or not write.synced_at:
+        return changes
+    now = as_of.astimezone(ZoneInfo(study.study.time_zone)).strftime("%Y-%m-%d %H:%M:%S")
+    stamps: list[Wanted] = [
+        (record, write.synced_at, now) for record in dict.fromkeys(changes["record"])
+    ]
+    outputs = inputs.tables[output_rows(study, inputs)]
+    stamp = changed_cells(stamps, outputs, inputs.target, arms)
+    return pd.concat([changes, stamp], ignore_index=True)[CHANGE_COLUMNS]
+
+
+def decisions(ids: Mapping[str, str], members: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Give what the partner says of each participant it has."""
+    rows = [
+        [record, SUBJECT, "compared" if member in members else "missing there", "", "", ""]
+        for record, member in ids.items()
+    ]
+    return pd.DataFrame(rows, columns=DECISION_COLUMNS, dtype="str")
+
+
+def output_fields(study: Study) -> tuple[str, ...]:
+    """Give the fields this job writes."""
+    own = {f"partner_{key}" for key in ("status", "opted_out", "synced_at")} | {PARTNER_COPY}
+    return tuple(dict.fromkeys(use.reference.field for use in fields(study) if use.role in own))
+
+
+def table(
+    several: Sequence[Found],
+    ids: Mapping[str, str],
+    members: Mapping[str, Mapping[str, str]],
+) -> Table:
+    """Count members and discrepancies by kind."""
+    counts = Counter(each.kind for each in several)
+    rows = [("members compared", str(sum(member in members for member in ids.values())))]
+    rows += [(kind, str(count)) for kind, count in counts.most_common()]
+    return Table("Comparison with the partner", ("what", "how many"), tuple(rows))
+
+
+def recheck(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: ARG001 - one signature for all jobs
+    """Say no: this job plans no actions."""
+    return Withhold("sync-agile calls nobody")
+
+
+def record(
+    study: Study,  # noqa: ARG001 - one signature for all jobs
+    outcomes: Sequence[Outcome],  # noqa: ARG001
+    project: Project,  # noqa: ARG001
+    roster: pd.DataFrame,  # noqa: ARG001
+) -> pd.DataFrame:
+    """Give nothing: this job acts through the plan alone."""
+    return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
+
+
+JOB = Job(
+    name=NAME,
+    summary="Bring the partner's word back to REDCap, and compare both sides.",
+    reads=reads,
+    plan=plan,
+    recheck=recheck,
+    record=record,
+    help=HELP,
+    partner=True,
+)

@@ -1,0 +1,1 @@
+"""The texting partner: its REST interface, and names and values both ways."""

@@ -1,0 +1,117 @@
+"""What the journal knows of the exchange with the partner, for people: record and member ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from redcap_jobs.errors import UsageError
+from redcap_jobs.plan import Table
+from redcap_jobs.state.journal import Journal
+from redcap_jobs.state.journal_entry import IllegalTransition
+from redcap_jobs.state.journal_evidence import settle
+from redcap_jobs.state.partner_calls import (
+    Confirmation,
+    confirm,
+    confirmed_records,
+    entries_of_calls,
+    unknown_calls,
+)
+
+if TYPE_CHECKING:
+    from redcap_jobs.open_study import OpenStudy
+    from redcap_jobs.state.journal_entry import Entry
+    from redcap_jobs.state.scope import ProjectKey
+
+RUN = "settled by hand"
+COLUMNS = ("record", "call", "since", "state", "what")
+WORDS = {"enrol": "enrolment", "arm": "arm", "update": "update", "withdraw": "withdrawal"}
+
+
+def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
+    """Return what waits for somebody, and one line that counts everything."""
+    newest: dict[tuple[str, str], Entry] = {}
+    for entry in entries_of_calls(opened.store, project):
+        newest[entry.record, entry.message] = entry
+    zone = ZoneInfo(opened.study.study.time_zone)
+    waiting = [each for each in newest.values() if each.state == "unknown"]
+    refused = [each for each in newest.values() if each.state == "rejected"]
+    tables = [
+        Table(title, COLUMNS, tuple(row_of(each, zone) for each in several))
+        for title, several in (
+            ("Calls nobody knows about", waiting),
+            ("Refused or not done", refused),
+        )
+        if several
+    ]
+    members = {
+        entry.record
+        for entry in newest.values()
+        if (entry.message, entry.state) == ("enrol", "sent")
+    }
+    counts = Counter(entry.state for entry in newest.values())
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    confirmed = confirmed_records(opened.store, project)
+    words = f"{len(members)} members; last calls: {told or 'none'}"
+    return tables, words + (f"; arms confirmed: {', '.join(confirmed)}" if confirmed else "")
+
+
+def row_of(entry: Entry, zone: ZoneInfo) -> tuple[str, ...]:
+    """Return one call as people read it."""
+    at = f"{entry.last_sign.astimezone(zone):%Y-%m-%d %H:%M}"
+    what = entry.note or (f"code {entry.code}" if entry.code else "")
+    return (entry.record, WORDS.get(entry.message, entry.message), at, entry.state, what)
+
+
+def settle_enrolment(
+    opened: OpenStudy, project: ProjectKey, record: str, member: str | None, by: str
+) -> None:
+    """Record that a participant is ``member`` with the partner, or (None) is not enrolled there.
+
+    Raises:
+        UsageError: Nothing about this participant's enrolment is to be settled.
+
+    """
+    journal = Journal(opened.store, RUN)
+    journal.recover()
+    keys = [
+        entry.key
+        for entry in unknown_calls(opened.store, project)
+        if (entry.record, entry.message) == (record, "enrol")
+    ]
+    if not keys:
+        raise UsageError(f"no enrolment of record {record} of {project.words} waits to be settled")
+    try:
+        settle(journal, keys[-1], "sent" if member else "not_sent", by, member or "")
+    except IllegalTransition as error:
+        raise UsageError(f"{record} cannot be settled so: {error}") from error
+
+
+def confirm_arm(
+    opened: OpenStudy, project: ProjectKey, record: str, arm: str, reason: str, by: str
+) -> None:
+    """Record that ``record`` is rightly in ``arm`` now, as the partner names it.
+
+    Raises:
+        UsageError: There is no such arm, or the record is no member.
+
+    """
+    from redcap_jobs.jobs.partner_history import arm_text
+    from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter
+    from redcap_jobs.state.partner_calls import member_of
+
+    partner = opened.study.partner
+    known: Sequence[str] = ()
+    if partner is not None and partner.arm is not None and partner.arm.values is not None:
+        known = list(partner.arm.values.values())
+    if arm not in known:
+        raise UsageError(
+            f"--arm {arm}: no such arm; the study file has {', '.join(known) or 'none'}"
+        )
+    if not member_of(opened.store, project, record):
+        raise UsageError(f"record {record} of {project.words} is no member; nothing to confirm")
+    keyed = Fingerprinter(opened.credentials.get(KEY_VARIABLE)).one
+    value = keyed(arm_text(arm), "partner")
+    confirm(opened.store, project, [Confirmation(record, value, reason, by)])

@@ -1,0 +1,129 @@
+"""Calls to the partner as the journal knows them, and what a person confirmed about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from sqlalchemy import delete, insert, select
+
+from redcap_jobs.plan import PARTNER_CALL_COLUMNS
+from redcap_jobs.state.journal_entry import Entry, entry_of
+from redcap_jobs.state.schema import INSTANT_FORMAT, confirmations, journal
+
+if TYPE_CHECKING:
+    from redcap_jobs.state.scope import ProjectKey
+    from redcap_jobs.state.store import Store
+
+ARM = "arm"
+KIND = "partner"
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A person's word that an arm switch is right; ``value_hash`` is that of the new arm."""
+
+    record: str
+    value_hash: str
+    reason: str
+    by: str
+
+
+def partner_calls(store: Store, project: ProjectKey) -> pd.DataFrame:
+    """Return a project's calls as a partner-calls frame (PARTNER_CALL_COLUMNS), oldest first."""
+    query = (
+        select(journal)
+        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .order_by(journal.c.claimed_at, journal.c.key, journal.c.attempt)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query).mappings().all()
+    table = [
+        {
+            **{name: str(row[name] or "") for name in PARTNER_CALL_COLUMNS if name in row},
+            "call": row["message"],
+            "member": row["reference"] or "",
+            "payload_hash": row["body_hash"] or "",
+            "not_sent": "true" if row["not_sent"] else "false",
+            "at": (row["posting_at"] or row["claimed_at"]).strftime(INSTANT_FORMAT),
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(table, columns=PARTNER_CALL_COLUMNS, dtype="str")
+
+
+def unknown_calls(store: Store, project: ProjectKey) -> list[Entry]:
+    """Return the calls of which nobody knows whether they took effect, oldest first."""
+    query = (
+        select(journal)
+        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(journal.c.state == "unknown")
+        .order_by(journal.c.posting_at, journal.c.key)
+    )
+    with store.read() as connection:
+        return [entry_of(row) for row in connection.execute(query).mappings()]
+
+
+def entries_of_calls(store: Store, project: ProjectKey) -> list[Entry]:
+    """Return every call to the partner as journal entries, oldest first."""
+    query = (
+        select(journal)
+        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .order_by(journal.c.claimed_at, journal.c.key, journal.c.attempt)
+    )
+    with store.read() as connection:
+        return [entry_of(row) for row in connection.execute(query).mappings()]
+
+
+def confirmed_records(store: Store, project: ProjectKey) -> list[str]:
+    """Return the records whose arm a person confirmed."""
+    return sorted(confirmed_arms(store, project)["record"])
+
+
+def member_of(store: Store, project: ProjectKey, record: str) -> str:
+    """Return the partner's id of a participant; '' where the journal knows no enrolment."""
+    query = (
+        select(journal.c.reference)
+        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(journal.c.record == record, journal.c.message == "enrol")
+        .where(journal.c.state == "sent")
+        .order_by(journal.c.claimed_at.desc())
+    )
+    with store.read() as connection:
+        return str(connection.execute(query).scalars().first() or "")
+
+
+def confirmed_arms(store: Store, project: ProjectKey) -> pd.DataFrame:
+    """Return which arm switches were confirmed; columns record, value_hash."""
+    query = select(confirmations.c.record, confirmations.c.value_hash).where(
+        confirmations.c.project == str(project), confirmations.c.subject == ARM
+    )
+    with store.read() as connection:
+        rows = [tuple(row) for row in connection.execute(query)]
+    return pd.DataFrame(rows, columns=["record", "value_hash"], dtype="str")
+
+
+def confirm(store: Store, project: ProjectKey, words: Sequence[Confirmation]) -> None:
+    """Keep what a person confirmed, in place of what they said before."""
+    now: datetime = store.clock.now()
+    with store.write() as connection:
+        for one in words:
+            where = (
+                confirmations.c.project == str(project),
+                confirmations.c.record == one.record,
+                confirmations.c.subject == ARM,
+            )
+            connection.execute(delete(confirmations).where(*where))
+            values = {
+                "project": str(project),
+                "record": one.record,
+                "subject": ARM,
+                "value_hash": one.value_hash,
+                "reason": one.reason,
+                "settled_by": one.by,
+                "at": now,
+            }
+            connection.execute(insert(confirmations).values(values))
