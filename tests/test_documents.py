@@ -180,7 +180,8 @@ def test_commands_named_in_messages_exist() -> None:
         for path in SOURCES
         for text in strings(path)
         for match in re.finditer(
-            r"redcap-jobs ((?:state |messages (?!study\b))?[a-z][a-z-]+)\b([^;:)`\n]*)", text
+            r"redcap-jobs ((?:state |(?:messages|partner) (?!study\b))?[a-z][a-z-]+)\b([^;:)`\n]*)",
+            text,
         )
     ]
     assert len(mentions) > 20
@@ -266,7 +267,12 @@ def test_env_example_names_exactly_the_variables_the_code_reads() -> None:
     assert ours
     study = load_bundled_or_file("ismile")
     assert study.sender is not None
-    assert sorted(named) == sorted({*ours, *study.redcap.projects, *study.sender.variables})
+    assert study.partner is not None
+    assert study.partner.development is not None
+    partners = {*study.partner.variables, *study.partner.development.variables}
+    assert sorted(named) == sorted(
+        {*ours, *study.redcap.projects, *study.sender.variables, *partners}
+    )
 
 
 def test_dependencies_are_those_that_are_imported() -> None:

@@ -24,10 +24,11 @@ COMMANDS = {
     "due": "Say who will be texted what in the coming days.",
     "init": "Write a first study file, .env and the dictionary rows still lacking.",
     "messages": "Show what became of the texts; settle, stop and allow.",
+    "partner": "Show what became of the exchange with the partner; settle, confirm.",
     "pause": "Send no texts of a study until a day is over.",
     "resume": "End a pause.",
     "runs": "Show what the runs did.",
-    "sandbox": "Serve a local REDCap and Twilio filled with made-up participants.",
+    "sandbox": "Serve a local REDCap, Twilio and partner filled with made-up participants.",
     "state": "Create, back up and restore the state.",
     "why": "Say what was decided about one record, and why.",
 }

@@ -1,0 +1,116 @@
+"""``redcap-jobs partner``: what became of the exchange, and what a person says about it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from redcap_jobs.cli import EXIT_CODES
+from redcap_jobs.commands.messages import MessagesGroup
+from redcap_jobs.commands.messages_said import REASON, by_whom
+from redcap_jobs.commands.options import OF_STUDY
+from redcap_jobs.errors import UsageError
+
+
+@click.group("partner", cls=MessagesGroup, epilog=EXIT_CODES)
+def command() -> None:
+    """Show what became of the exchange with the texting partner, and settle what nobody else can.
+
+    Without a command it shows, for the STUDY file named, what waits for somebody: calls nobody
+    knows about, and what the partner refused. Names and phones are never shown.
+
+    \b
+    Example:
+      redcap-jobs partner study.toml --env-file .env
+    """  # noqa: D301 - click reads the backspace
+
+
+@command.command("overview", epilog=EXIT_CODES, short_help="What waits for somebody (the default).")
+@OF_STUDY
+def overview_command(study: str, env_file: Path | None, token: str | None) -> None:
+    """Show what waits for somebody: calls nobody knows about, refusals; and count the members.
+
+    Reads the state only. The same as `redcap-jobs partner STUDY`.
+
+    \b
+    Example:
+      redcap-jobs partner overview study.toml --env-file .env
+    """  # noqa: D301 - click reads the backspace
+    from rich.markup import escape
+
+    from redcap_jobs.open_study import open_study
+    from redcap_jobs.partner.lists import overview
+    from redcap_jobs.render import console_for, rich_table
+
+    with open_study(study, env_file) as opened:
+        tables, told = overview(opened, opened.project(token))
+    console = console_for(terminal=sys.stdout.isatty())
+    for table in tables:
+        console.print(rich_table(table))
+        console.print()
+    if not tables:
+        console.print("Nothing waits for anybody.")
+    console.print(escape(told), soft_wrap=True)
+
+
+@command.command("settle", epilog=EXIT_CODES, short_help="Say whether somebody was enrolled.")
+@OF_STUDY
+@click.argument("record")
+@click.option("--member", metavar="ID", help="The partner has the participant under this id.")
+@click.option("--not-enrolled", is_flag=True, help="The partner does not have the participant.")
+def settle_command(
+    study: str,
+    env_file: Path | None,
+    token: str | None,
+    record: str,
+    member: str | None,
+    not_enrolled: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
+    """Say whether RECORD was enrolled, where an answer was lost and looking it up does not help.
+
+    --not-enrolled lets the next run enrol the participant: say it only when the partner has
+    looked and has no such member, or a second one is texted as well.
+
+    \b
+    Examples:
+      redcap-jobs partner settle study.toml 1001 --member AH-100123 --env-file .env
+      redcap-jobs partner settle study.toml 1001 --not-enrolled --env-file .env
+    """  # noqa: D301 - click reads the backspace
+    from redcap_jobs.open_study import open_study
+    from redcap_jobs.partner.lists import settle_enrolment
+
+    if (member is None) == (not not_enrolled):
+        raise UsageError("say --member ID or --not-enrolled, one of them")
+    with open_study(study, env_file) as opened:
+        settle_enrolment(opened, opened.project(token), record, member, by_whom())
+    if member:
+        click.echo(f"record {record} counts as member {member}; the next run writes it to REDCap")
+    else:
+        click.echo(f"record {record} counts as not enrolled; the next run enrols the participant")
+
+
+@command.command("confirm-arm", epilog=EXIT_CODES, short_help="Let a changed arm be pushed.")
+@OF_STUDY
+@click.argument("record")
+@click.option("--arm", required=True, metavar="ARM", help="The right arm, in the partner's word.")
+@REASON
+def confirm_arm_command(
+    study: str, env_file: Path | None, token: str | None, record: str, arm: str, reason: str
+) -> None:
+    """Say that RECORD is rightly in ARM now, so that the next run assigns it with the partner.
+
+    A participant's arm is assigned once; a later change in REDCap is told and pushed only after
+    this. It holds for just this arm: should REDCap say another, that is told again.
+
+    \b
+    Example:
+      redcap-jobs partner confirm-arm study.toml 1001 --arm CWT --reason "entry corrected" --env-file .env
+    """  # noqa: D301 - click reads the backspace
+    from redcap_jobs.open_study import open_study
+    from redcap_jobs.partner.lists import confirm_arm
+
+    with open_study(study, env_file) as opened:
+        confirm_arm(opened, opened.project(token), record, arm, reason, by_whom())
+    click.echo(f"record {record}: the next poll-participants assigns {arm}, if REDCap says so, too")
