@@ -233,6 +233,8 @@ DOUBTS = [
     ("reminders beyond latest", ("days_apart = 3", "days_apart = 6"), "defaults.surveys.remind: the last reminder would be due 12 days after the survey, but latest is 10; fewer, closer together, or a later latest"),
     ("reminders just in time", ("days_apart = 3", "days_apart = 5"), ""),
     ("reminders that are never sent", ("remind = { days_apart = 3, count = 2 }\n", ""), "defaults.surveys.reminder_texts: are never sent, for there is no remind; add remind, or leave them out"),
+    ("a production project that is not in production", ("in_production = true", "in_production = false"), 'redcap.projects.REDCAP_API_SNOW.in_production: is false, and role = "production" texts the participants themselves; a copy for trying things out is role = "development"'),
+    ("no field for opt-outs", ('opted_out = "[first-event-name][no_texts]"\n', ""), "participants.write.opted_out: is not given: a STOP then holds for the phone it came from, not for a new one; name a yes-no field, which is ticked and read again"),
     ("a language of nobody", ("[defaults.surveys.texts]\n", '[defaults.surveys.texts]\npt = "{{ link }} STOP"\n'), "defaults.surveys.texts.pt: is for a language that participants.languages gives nobody"),
 ]  # fmt: skip
 

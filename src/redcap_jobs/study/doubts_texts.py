@@ -34,12 +34,33 @@ TAGS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 def text_doubts(study: Study) -> Iterator[Flaw]:
     """Yield what should be looked at in the tables about texts, as warnings."""
+    if study.surveys:
+        yield from unfinished_production(study)
+        yield from stops_of_one_phone(study)
     for index, survey in enumerate(study.surveys):
         yield from late_reminders(index, survey)
         yield from languages_of_nobody(study, index, survey)
         for path, text in written_texts(index, survey):
             for what, hint in text_faults(study, text):
                 yield Flaw(path, what, hint, warning=True)
+
+
+def unfinished_production(study: Study) -> Iterator[Flaw]:
+    """Yield projects whose people are texted in earnest and that REDCap calls in development."""
+    for name, identity in study.redcap.projects.items():
+        if identity.role == "production" and not identity.in_production:
+            what = 'is false, and role = "production" texts the participants themselves'
+            hint = 'a copy for trying things out is role = "development"'
+            at = ("redcap", "projects", name, "in_production")
+            yield Flaw(at, what, hint, warning=True)
+
+
+def stops_of_one_phone(study: Study) -> Iterator[Flaw]:
+    """Yield that nothing in REDCap remembers who asked for no more texts."""
+    if not study.participants.write.opted_out:
+        what = "is not given: a STOP then holds for the phone it came from, not for a new one"
+        hint = "name a yes-no field, which is ticked and read again"
+        yield Flaw(("participants", "write", "opted_out"), what, hint, warning=True)
 
 
 def late_reminders(index: int, survey: Survey) -> Iterator[Flaw]:
