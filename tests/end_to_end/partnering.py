@@ -24,7 +24,7 @@ from redcap_jobs.state import schema
 from redcap_jobs.state.store import Store
 
 MIDDAY = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
-TOKEN = "0123456789abcdef" * 2
+TOKEN, DEVELOPMENT_TOKEN = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 POLL, SYNC = "poll-participants", "sync-agile"
 
 
@@ -43,7 +43,8 @@ class SharedClock:
 
     def pass_by(self, span: timedelta) -> None:
         self.time += span
-        self.sandbox.partner.advance(span.total_seconds())
+        for members in (self.sandbox.partner, self.sandbox.partner_development):
+            members.advance(span.total_seconds())
 
     def server_time(self) -> datetime:
         return self.time.replace(tzinfo=None)
@@ -131,7 +132,7 @@ class Partnering:
 def partnering(folder: Path, participants: int = 60, seed: int = 3) -> Iterator[Partnering]:
     """Serve ISMILE and a partner, and write a study file that names both."""
     projects = ismile_projects(participants=participants, seed=seed, as_of=date(2026, 11, 24))
-    account = PartnerAccount(TOKEN)
+    account = PartnerAccount(TOKEN, development_token=DEVELOPMENT_TOKEN)
     with Sandbox(projects=projects, now=MIDDAY, partner=account) as sandbox:
         home = new_home(folder, sandbox)
         home.edit_study("https://api.agilehealth.example", sandbox.partner_url)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from partnering import SYNC, Partnering, partnering
+from partnering import SYNC, TOKEN, Partnering, partnering
 from study_home import DEV
 
 from redcap_jobs.errors import ExitCode
@@ -103,6 +103,25 @@ def test_a_development_run_without_an_address_reaches_nobody(study: Partnering) 
     study.run(token=DEV)
     assert study.sandbox.partner.all() == []
     assert study.sandbox.partner_requests == []
+
+
+def test_a_development_run_enrols_at_the_development_address_only(study: Partnering) -> None:
+    """Both copies have members of their own; production's are not touched by a development run."""
+    study.run(token=DEV)
+    assert study.sandbox.partner.all() == []
+    assert len(study.sandbox.partner_development.all()) > 20
+    study.run()
+    seen = {each["studyId"] for each in study.sandbox.partner.all()}
+    assert seen == {each["studyId"] for each in study.sandbox.partner_development.all()}
+
+
+def test_a_development_run_with_productions_credentials_is_refused(study: Partnering) -> None:
+    """Two names with one value, at one host: a mistake in .env must not enrol made-up people."""
+    study.home.write(**{**study.sandbox.variables, "AGILE_DEV_TOKEN": TOKEN})
+    refused = study.run(token=DEV)
+    assert refused.exit_code == ExitCode.REFUSED
+    assert study.sandbox.partner_requests == []
+    assert "AGILE_DEV_TOKEN holds the same" in refused.message, refused
 
 
 def test_the_partners_word_comes_back(study: Partnering) -> None:

@@ -17,7 +17,8 @@ from redcap_jobs.sandbox.server import Sandbox
 
 TOKEN = "0123456789abcdef" * 2
 USER, PASSWORD = "study", "a-password"
-ACCOUNT = PartnerAccount(TOKEN, USER, PASSWORD)
+DEVELOPMENT = "fedcba9876543210" * 2
+ACCOUNT = PartnerAccount(TOKEN, USER, PASSWORD, DEVELOPMENT)
 NOW = datetime(2026, 11, 22, 12, 30, 0, tzinfo=UTC)
 PHONE = "+16175550123"
 DAY, WEEK = 86_400, 7 * 86_400

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from member_calls import ALICE, PASSWORD, PHONE, TOKEN, USER, Raw, serving, several
+from member_calls import ALICE, DEVELOPMENT, PASSWORD, PHONE, TOKEN, USER, Raw, serving, several
 from sandbox_projects import TIMEOUT
 from twilio_texts import ACCOUNT as TWILIO
 
@@ -191,9 +191,32 @@ def test_an_account_without_a_user_takes_no_basic_authentication() -> None:
         assert Raw(sandbox).ask("GET").status_code == 200
 
 
+def test_each_token_opens_members_of_its_own(sandbox: Sandbox) -> None:
+    """What is enrolled for development is not seen in production, nor the other way round."""
+    earnest, trial = Raw(sandbox), Raw(sandbox, DEVELOPMENT)
+    made = earnest.enrol()
+    assert trial.ask("GET").json()["total"] == 0
+    assert trial.ask("GET", f"?studyId={ALICE['studyId']}").json()["members"] == []
+    trial.enrol(studyId="2001")
+    trial.ask("PUT", f"/{made['memberId']}", json={"firstName": "Trial"})
+    assert [one["studyId"] for one in sandbox.partner.all()] == ["1001"]
+    assert sandbox.partner.found(made["memberId"])["firstName"] == ALICE["firstName"]
+    assert [one["studyId"] for one in sandbox.partner_development.all()] == ["2001"]
+
+
+def test_no_development_token_opens_nothing() -> None:
+    """An account without one has no second set of members, and an empty token opens none."""
+    with serving(PartnerAccount(TOKEN)) as sandbox:
+        assert Raw(sandbox, DEVELOPMENT).ask("GET").status_code == 401
+        assert Raw(sandbox, "").ask("GET").status_code == 401
+        assert "AGILE_DEV_TOKEN" not in sandbox.variables
+        with pytest.raises(LookupError, match="development"):
+            _ = sandbox.partner_development
+
+
 def test_an_account_needs_what_opens_it() -> None:
     """A token, and a password for its user; neither shows in its repr."""
-    for wrong in (("",), (TOKEN, USER), (TOKEN, "", PASSWORD)):
+    for wrong in (("",), (TOKEN, USER), (TOKEN, "", PASSWORD), (TOKEN, "", "", TOKEN)):
         with pytest.raises(UsageError):
             PartnerAccount(*wrong)
     assert TOKEN not in repr(PartnerAccount(TOKEN, USER, PASSWORD))
@@ -306,10 +329,10 @@ def test_without_an_account_there_is_no_partner() -> None:
 
 
 def test_credentials_are_among_the_variables(sandbox: Sandbox) -> None:
-    """Both copies of the study have the same token here, and one address."""
+    """Each copy of the study has its own token, at one address."""
     found = {name: value for name, value in sandbox.variables.items() if name.startswith("AGILE")}
     assert found == {
         "AGILE_TOKEN": TOKEN,
-        "AGILE_DEV_TOKEN": TOKEN,
+        "AGILE_DEV_TOKEN": DEVELOPMENT,
         "AGILE_API_URL": f"http://127.0.0.1:{sandbox.port}",
     }

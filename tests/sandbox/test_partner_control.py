@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 import requests
-from member_calls import ALICE, DAY, PASSWORD, PHONE, TOKEN, USER, Raw, control, serving, several
+from member_calls import (
+    ALICE,
+    DAY,
+    DEVELOPMENT,
+    PASSWORD,
+    PHONE,
+    TOKEN,
+    USER,
+    Raw,
+    control,
+    serving,
+    several,
+)
 from sandbox_projects import TIMEOUT
 from test_sandbox_command import shown, started
 
@@ -49,6 +61,21 @@ def test_counts_show_no_values(sandbox: Sandbox) -> None:
         "by_status": {"enrolled": 2, "withdrawn": 1},
         "study_ids_with_several": 1,
     }
+
+
+def test_an_address_means_the_copy_that_it_names(sandbox: Sandbox) -> None:
+    """Production unless it says development; its members show to its own token only."""
+    Raw(sandbox, DEVELOPMENT).enrol(studyId="2001")
+    assert get(sandbox).json()["members"] == 0
+    assert get(sandbox, "?copy=development").json()["members"] == 1
+    shown_to = [
+        get(sandbox, "/members?copy=development", token).status_code
+        for token in (TOKEN, DEVELOPMENT)
+    ]
+    assert shown_to == [400, 200]
+    assert get(sandbox, "?copy=other").status_code == 400
+    accepted = get(sandbox, "/accepted?copy=development").json()
+    assert [one["study_id"] for one in accepted] == ["2001"]
 
 
 def test_members_are_shown_to_who_could_read_them(sandbox: Sandbox) -> None:
@@ -161,11 +188,11 @@ def test_the_index_lists_them(sandbox: Sandbox) -> None:
 
 
 def test_credentials_go_into_the_env_file(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Three names beside the tokens."""
+    """Three names beside REDCap's tokens."""
     write_env_file(tmp_path / ".env", sandbox.variables)
     lines = (tmp_path / ".env").read_text(encoding="utf-8").splitlines()
     assert f"AGILE_TOKEN={TOKEN}" in lines
-    assert f"AGILE_DEV_TOKEN={TOKEN}" in lines
+    assert f"AGILE_DEV_TOKEN={DEVELOPMENT}" in lines
     assert f"AGILE_API_URL=http://127.0.0.1:{sandbox.port}" in lines
 
 
@@ -177,7 +204,8 @@ def test_a_folder_keeps_the_token(tmp_path: Path) -> None:
     assert kept_partner(tmp_path, lives=True, seed=7) == first
     assert (first.lives, first.seed) == (True, 7)
     assert [one.name for one in tmp_path.iterdir()] == ["partner.json"]
-    for text in ("{}", "no", "[]", '{"token": ""}', '{"token": 5}'):
+    alone = '{"token": "a", "development_token": 5}'
+    for text in ("{}", "no", "[]", '{"token": ""}', '{"token": "a"}', alone):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(StateUnusable, match=r"partner\.json: holds no account"):
             kept_partner(tmp_path)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -121,7 +122,8 @@ def open_desk(
     Raises:
         StudyFileError: There is no ``[partner]``.
         CredentialsError: A variable that it names is not set.
-        GuardRefused: REDCap and the partner do not go together.
+        GuardRefused: REDCap and the partner do not go together, or what is said to be for
+            development opens production's members.
 
     """
     from redcap_jobs.partner.adapter import ADAPTERS
@@ -140,9 +142,29 @@ def open_desk(
             clock=clock,
         )
         signed = Access.of(access, credentials)
+        if project.mode != "production":
+            refuse_production_credentials(partner, access, credentials)
         client = PartnerClient(signed, ADAPTERS[partner.adapter], clock=clock, budget=budget)
     courier = PartnerCourier(partner, project, job, run_id, store, client, keyed.one)
     return PartnerDesk(partner, project, store, client, courier, run_id)
+
+
+def refuse_production_credentials(
+    partner: Partner, access: PartnerAccess, credentials: Credentials
+) -> None:
+    """Refuse a development run what opens the members of production, whatever it is called.
+
+    Only the values can tell: a ``.env`` may give two names one value. Raises GuardRefused.
+    """
+    if urlsplit(access.url).netloc != urlsplit(partner.url).netloc:
+        return
+    for given, real in ((access.token, partner.token), (access.password, partner.password)):
+        if given and real and credentials.get(given) == credentials.get(real):
+            raise GuardRefused(
+                "partner",
+                f"{given} holds the same as {real}, at the same host: a development run would "
+                "enrol for real. Set it to what the partner gave you for testing",
+            )
 
 
 def members_frame(

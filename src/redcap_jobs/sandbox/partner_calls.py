@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 
 from flask import Response, request
 from werkzeug.datastructures import Authorization
 
 from redcap_jobs.sandbox.faults import FaultBoard, FaultRule
-from redcap_jobs.sandbox.partner_account import PartnerAccount
 from redcap_jobs.sandbox.partner_faults import BEFORE, DROPS, LATER_PAGE, LIST, STATUS
 from redcap_jobs.sandbox.partner_fields import PartnerRefusal
 from redcap_jobs.sandbox.partner_members import Members
@@ -54,14 +53,26 @@ class Answer:
     retry_after: int = 0
 
 
-Work = Callable[[FaultRule | None], Answer]
+Work = Callable[[Members, FaultRule | None], Answer]
+"""What is asked for, of those members that the request's credentials open."""
 
 
 class PartnerCalls:
-    """Answers requests, strikes them with faults, and keeps count of them."""
+    """Answers requests, strikes them with faults, and keeps count of them.
 
-    def __init__(self, members: Members, faults: FaultBoard, stopping: Event) -> None:
+    ``development`` are the members that the development token opens, None for none.
+    """
+
+    def __init__(
+        self,
+        members: Members,
+        faults: FaultBoard,
+        stopping: Event,
+        development: Members | None = None,
+    ) -> None:
         self.members = members
+        self.development = development
+        self._lock = Lock()
         self._faults = faults
         self._stopping = stopping
         self._entries: deque[PartnerRequest] = deque(maxlen=ENTRIES)
@@ -69,38 +80,54 @@ class PartnerCalls:
 
     def entries(self) -> list[PartnerRequest]:
         """Return the requests so far, in the order in which they were answered."""
-        with self.members.lock:
+        with self._lock:
             return list(self._entries)
 
     def clear(self) -> None:
         """Forget the requests so far; numbering goes on."""
-        with self.members.lock:
+        with self._lock:
             self._entries.clear()
 
     def answer(self, action: str, work: Work) -> Response:
         """Answer the present request: who asks, what befalls it, what it asks for."""
         fault: FaultRule | None = None
         try:
-            self._let_in()
+            members = self._asked()
             fault = self._faults.draw_partner(action)
-            answer = self._answered(fault, work)
+            answer = self._answered(members, fault, work)
         except PartnerRefusal as refusal:
             answer = Answer(refusal.as_json(), refusal.status)
-        with self.members.lock:
+        with self._lock:
             self._number += 1
             called, name = (LIST if action == LATER_PAGE else action), fault.name if fault else ""
             self._entries.append(PartnerRequest(self._number, called, answer.status, name))
         return written(answer)
 
-    def _answered(self, fault: FaultRule | None, work: Work) -> Answer:
+    def let_in(self, given: Authorization | None) -> Members | None:
+        """Return the members that a request's credentials open; None for none."""
+        if given is None:
+            return None
+        account, token = self.members.account, given.token or ""
+        if account.opens(given.type, token, given.username or "", given.password or ""):
+            return self.members
+        return self.development if account.opens_development(given.type, token) else None
+
+    def _asked(self) -> Members:
+        members = self.let_in(request.authorization)
+        if members is None:
+            raise PartnerRefusal(401, "unauthorized", "the credentials open nothing")
+        return members
+
+    def _answered(self, members: Members, fault: FaultRule | None, work: Work) -> Answer:
         if fault is None:
-            return work(None)
+            return work(members, None)
         if fault.name in BEFORE:
             return befallen(fault)
         if fault.name == "partner-late":
-            self.members.later(timedelta(seconds=fault.seconds), partial(quietly, work, fault))
+            late = partial(quietly, work, members, fault)
+            members.later(timedelta(seconds=fault.seconds), late)
             return befallen(fault)
-        answer = work(fault)
+        answer = work(members, fault)
         if fault.name == "partner-timeout":
             self._stopping.wait(fault.seconds)
         if fault.name in DROPS or fault.name in STATUS:
@@ -112,24 +139,11 @@ class PartnerCalls:
             return Answer(text[: len(text) // 2], answer.status)
         return answer
 
-    def _let_in(self) -> None:
-        if not opens(self.members.account, request.authorization):
-            raise PartnerRefusal(401, "unauthorized", "the credentials open nothing")
 
-
-def opens(account: PartnerAccount, given: Authorization | None) -> bool:
-    """Tell whether what was sent with a request opens the account."""
-    if given is None:
-        return False
-    if given.type == "bearer":
-        return account.opens("bearer", given.token or "", "", "")
-    return account.opens(given.type, "", given.username or "", given.password or "")
-
-
-def quietly(work: Work, fault: FaultRule) -> None:
+def quietly(work: Work, members: Members, fault: FaultRule) -> None:
     """Do what was asked though nobody waits for the answer any more."""
     with suppress(PartnerRefusal):
-        work(fault)
+        work(members, fault)
 
 
 def befallen(fault: FaultRule) -> Answer:

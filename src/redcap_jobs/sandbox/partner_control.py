@@ -1,5 +1,6 @@
 """``/sandbox/partner/…``: the partner's staff at work, its clock, what was accepted.
 
+``?copy=development`` at the end of an address means the members that the development token opens.
 What shows members' data needs the account's credentials: others on this machine reach the port as
 well.
 """
@@ -15,7 +16,7 @@ from werkzeug.exceptions import NotFound
 from redcap_jobs.errors import UsageError
 from redcap_jobs.sandbox.api import Api
 from redcap_jobs.sandbox.control_json import checked, posted_json
-from redcap_jobs.sandbox.partner_calls import PartnerCalls, opens
+from redcap_jobs.sandbox.partner_calls import PartnerCalls
 from redcap_jobs.sandbox.partner_members import Members
 from redcap_jobs.sandbox.partner_planted import plant_discrepancies
 
@@ -46,17 +47,17 @@ def add_staff_routes(control: Blueprint, api: Api) -> None:
     @control.get("/partner")
     def partner_counts() -> Response:
         """Return how many members the partner has by status."""
-        return jsonify(calls_of(api).members.counts())
+        return jsonify(members_of(api).counts())
 
     @control.get("/partner/members")
     def partner_members() -> Response:
         """Return every member as it is (needs the credentials)."""
-        return jsonify(private(api).members.all())
+        return jsonify(private(api).all())
 
     @control.post("/partner/members")
     def edit_member() -> Response:
         """Change a member as the partner's own staff may, without any check of the values."""
-        members, given = calls_of(api).members, body_of("members")
+        members, given = members_of(api), body_of("members")
         member = member_of(members, given)
         members.set(member, plain(given.get("change", {})))
         return jsonify(members.counts())
@@ -64,22 +65,23 @@ def add_staff_routes(control: Blueprint, api: Api) -> None:
     @control.post("/partner/remove")
     def remove_member() -> Response:
         """Delete a member."""
-        members, given = calls_of(api).members, body_of("remove")
+        members, given = members_of(api), body_of("remove")
         members.remove(member_of(members, given)["memberId"])
         return jsonify(members.counts())
 
     @control.post("/partner/plant")
     def plant() -> Response:
         """Spoil some members, each in a way of its own, and return what was done."""
-        found = plant_discrepancies(calls_of(api).members, body_of("plant").get("seed", 1))
+        found = plant_discrepancies(members_of(api), body_of("plant").get("seed", 1))
         return jsonify([one.as_json() for one in found])
 
     @control.post("/partner/clock")
     def advance_partner() -> Response:
-        """Let time go by for the members at once."""
-        members = calls_of(api).members
-        members.advance(body_of("clock").get("advance_seconds", 0.0))
-        return jsonify(members.counts())
+        """Let time go by for the members at once, in both copies."""
+        calls, given = calls_of(api), body_of("clock")
+        for members in filter(None, (calls.members, calls.development)):
+            members.advance(given.get("advance_seconds", 0.0))
+        return jsonify(members_of(api).counts())
 
 
 def add_record_routes(control: Blueprint, api: Api) -> None:
@@ -88,12 +90,12 @@ def add_record_routes(control: Blueprint, api: Api) -> None:
     @control.get("/partner/accepted")
     def accepted_writes() -> Response:
         """Return every write that took effect, answered or not: ids, no values."""
-        return jsonify([one.as_json() for one in calls_of(api).members.accepted()])
+        return jsonify([one.as_json() for one in members_of(api).accepted()])
 
     @control.delete("/partner/accepted")
     def forget_accepted_writes() -> Response:
         """Empty that list; the members stay."""
-        calls_of(api).members.forget_accepted()
+        members_of(api).forget_accepted()
         return jsonify([])
 
     @control.get("/partner/requests")
@@ -115,17 +117,35 @@ def calls_of(api: Api) -> PartnerCalls:
     return api.partner
 
 
-def private(api: Api) -> PartnerCalls:
-    """Return the partner part to whoever could read the members anyhow.
+def members_of(api: Api) -> Members:
+    """Return the members that an address means.
 
     Raises:
-        UsageError: The account's credentials were not sent along.
+        NotFound: No partner is served, or no development copy of it.
+        UsageError: There is no such copy.
 
     """
-    calls = calls_of(api)
-    if not opens(calls.members.account, request.authorization):
+    calls, copy = calls_of(api), request.args.get("copy", "production")
+    if copy not in ("production", "development"):
+        raise UsageError(f"no copy {copy!r}; there are production and development")
+    if copy == "production":
+        return calls.members
+    if calls.development is None:
+        raise NotFound("this sandbox's partner has no development copy")
+    return calls.development
+
+
+def private(api: Api) -> Members:
+    """Return the members to whoever could read them anyhow.
+
+    Raises:
+        UsageError: The token that opens them was not sent along.
+
+    """
+    members = members_of(api)
+    if calls_of(api).let_in(request.authorization) is not members:
         raise UsageError("this shows names and phones: send the partner's token along")
-    return calls
+    return members
 
 
 def body_of(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The partner's account of ``--data DIR``: its token stays the same, its members are not kept."""
+"""The partner's account of ``--data DIR``: its tokens stay the same, its members are not kept."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from redcap_jobs.errors import StateUnusable, UsageError
 from redcap_jobs.sandbox.partner_account import PartnerAccount, made_up_partner
 
 FILE = "partner.json"
+TOKENS = ("token", "development_token")
 
 
 def kept_partner(folder: Path, *, lives: bool = False, seed: int = 1) -> PartnerAccount:
-    """Return the account whose token a folder holds; a new one the first time.
+    """Return the account whose tokens a folder holds; a new one the first time.
 
     The folder is held by this process (:class:`~redcap_jobs.sandbox.keep.Keeper`).
 
     Raises:
-        StateUnusable: The file cannot be read or written, or holds no token.
+        StateUnusable: The file cannot be read or written, or holds no tokens.
 
     """
     path = folder / FILE
     try:
         if path.exists():
-            return PartnerAccount(
-                token_of(path.read_text(encoding="utf-8")), lives=lives, seed=seed
-            )
+            token, development = tokens_of(path.read_text(encoding="utf-8"))
+            return PartnerAccount(token, development_token=development, lives=lives, seed=seed)
         account = made_up_partner(lives=lives, seed=seed)
         temporary = path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"token": account.token}))
+            file.write(json.dumps({name: getattr(account, name) for name in TOKENS}))
         temporary.replace(path)
         return account
     except OSError as error:
@@ -42,9 +42,10 @@ def kept_partner(folder: Path, *, lives: bool = False, seed: int = 1) -> Partner
         ) from None
 
 
-def token_of(text: str) -> str:
-    """Return the token that was kept; ValueError, KeyError or TypeError if there is none."""
-    token = json.loads(text)["token"]
-    if not isinstance(token, str):
+def tokens_of(text: str) -> tuple[str, str]:
+    """Return the tokens that were kept; ValueError, KeyError or TypeError if one is missing."""
+    kept = json.loads(text)
+    token, development = (kept[name] for name in TOKENS)
+    if not (isinstance(token, str) and isinstance(development, str)):
         raise TypeError("a token is a text")
-    return token
+    return token, development

@@ -34,11 +34,10 @@ def partner_blueprint(calls: PartnerCalls) -> Blueprint:
 
 def add_write_routes(pages: Blueprint, calls: PartnerCalls) -> None:
     """Add enrolment, member update and arm assignment."""
-    members = calls.members
 
     @pages.post(PREFIX)
     def enrol() -> Response:
-        def do(given: Mapping[str, Any], fault: str) -> Answer:
+        def do(members: Members, given: Mapping[str, Any], fault: str) -> Answer:
             made = members.enrol(given, fault)
             if fault == "partner-double":
                 members.enrol(given, fault)
@@ -48,14 +47,14 @@ def add_write_routes(pages: Blueprint, calls: PartnerCalls) -> None:
 
     @pages.put(f"{PREFIX}/<member_id>")
     def update(member_id: str) -> Response:
-        def do(given: Mapping[str, Any], fault: str) -> Answer:
+        def do(members: Members, given: Mapping[str, Any], fault: str) -> Answer:
             return Answer(members.update(member_id, given, fault))
 
         return calls.answer("update", written_by(do))
 
     @pages.put(f"{PREFIX}/<member_id>/arm")
     def assign(member_id: str) -> Response:
-        def do(given: Mapping[str, Any], fault: str) -> Answer:
+        def do(members: Members, given: Mapping[str, Any], fault: str) -> Answer:
             return Answer(members.assign(member_id, given, fault))
 
         return calls.answer("arm", written_by(do))
@@ -63,30 +62,29 @@ def add_write_routes(pages: Blueprint, calls: PartnerCalls) -> None:
 
 def add_read_routes(pages: Blueprint, calls: PartnerCalls) -> None:
     """Add the status look-up of one and of many."""
-    members = calls.members
 
     @pages.get(PREFIX)
     def list_members() -> Response:
         query = request.args.to_dict()
         action = LIST if query.get("page", "1") == "1" else LATER_PAGE
-        return calls.answer(action, lambda fault: listed(members, query, name_of(fault)))
+        return calls.answer(action, lambda members, fault: listed(members, query, name_of(fault)))
 
     @pages.get(f"{PREFIX}/<member_id>")
     def fetch(member_id: str) -> Response:
-        return calls.answer("fetch", lambda _: Answer(dict(members.found(member_id))))
+        return calls.answer("fetch", lambda members, _: Answer(dict(members.found(member_id))))
 
 
 def add_refusing_routes(pages: Blueprint, calls: PartnerCalls) -> None:
     """Add the refusals of other methods (405) and of other addresses (404)."""
 
     def no_such_method(**_: str) -> Response:
-        def work(_: FaultRule | None) -> Answer:
+        def work(_: Members, __: FaultRule | None) -> Answer:
             raise PartnerRefusal(405, "method_not_allowed", f"no {request.method} here")
 
         return calls.answer("other", work)
 
     def no_such_address(**_: str) -> Response:
-        def work(_: FaultRule | None) -> Answer:
+        def work(_: Members, __: FaultRule | None) -> Answer:
             raise PartnerRefusal(404, "not_found", "there is no such address")
 
         return calls.answer("other", work)
@@ -98,14 +96,14 @@ def add_refusing_routes(pages: Blueprint, calls: PartnerCalls) -> None:
     pages.add_url_rule(f"{PREFIX}/<path:rest>", view_func=no_such_address, methods=[*METHODS])
 
 
-def written_by(do: Callable[[Mapping[str, Any], str], Answer]) -> Work:
+def written_by(do: Callable[[Members, Mapping[str, Any], str], Answer]) -> Work:
     """Return the work of a request that writes: what was posted is read now, taken later."""
     given, wrong = posted()
 
-    def work(fault: FaultRule | None) -> Answer:
+    def work(members: Members, fault: FaultRule | None) -> Answer:
         if wrong is not None:
             raise wrong
-        return do(given, name_of(fault))
+        return do(members, given, name_of(fault))
 
     return work
 

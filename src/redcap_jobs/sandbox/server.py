@@ -92,8 +92,10 @@ class Sandbox:
             board = Switchboard(twilio, None if now is None else lambda: now)
             self.api.twilio = TwilioCalls(board, self.api.faults, self.api.stopping)
         if partner is not None:
-            members = Members(partner) if now is None else Members(partner, lambda: now)
-            self.api.partner = PartnerCalls(members, self.api.faults, self.api.stopping)
+            sets = [Members(partner) if now is None else Members(partner, lambda: now)]
+            if partner.development_token:
+                sets.append(Members(partner, sets[0].clock))
+            self.api.partner = PartnerCalls(sets[0], self.api.faults, self.api.stopping, *sets[1:])
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
         if not self.api.public_url:
@@ -173,6 +175,13 @@ class Sandbox:
         return self._partner.members
 
     @property
+    def partner_development(self) -> Members:
+        """Return the members for development; LookupError if none are served."""
+        if self._partner.development is None:
+            raise LookupError("the sandbox's partner has no development token")
+        return self._partner.development
+
+    @property
     def partner_requests(self) -> list[PartnerRequest]:
         """Return the requests to the partner so far; LookupError if it is not served."""
         return self._partner.entries()
@@ -194,9 +203,10 @@ class Sandbox:
         """Return what a ``.env`` needs: the projects' tokens, both accounts' credentials."""
         named = self.tokens
         if self.api.partner is not None:
-            token = self.partner.account.token
-            named |= {"AGILE_TOKEN": token, "AGILE_DEV_TOKEN": token}
-            named |= {"AGILE_API_URL": self.partner_url}
+            partner = self.partner.account
+            named |= {"AGILE_TOKEN": partner.token, "AGILE_API_URL": self.partner_url}
+            if partner.development_token:
+                named |= {"AGILE_DEV_TOKEN": partner.development_token}
         if self.api.twilio is None:
             return named
         account = self.twilio.account
