@@ -148,7 +148,7 @@ class Delivery:
             return None
         settle(self.journal, claim, posted)
         log.debug("step posted")
-        done.ended[posted.state] += 1
+        done.ended[action.done if posted.state == "sent" else posted.state] += 1
         done.problems += told_of_posted(posted, action)
         return posted
 

@@ -1,8 +1,10 @@
 """``redcap-jobs demo``: everything from study file to REDCap and back, on this machine alone.
 
-A folder gets a study file and a ``.env``; a sandbox of REDCap and Twilio is started; the visit
-windows are computed twice for the development copy and twice for production; then the surveys that
-are due are asked for by text, and what became of the texts is polled. Nothing leaves the machine.
+A folder gets a study file and a ``.env``; a sandbox of REDCap, Twilio and the texting partner is
+started; the visit windows are computed twice for the development copy and twice for production;
+the surveys that are due are asked for by text, and what became of the texts is polled; participants
+are enrolled with the partner, and what has become of them there after three months is written
+back. Nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import SetupError, UsageError
-from redcap_jobs.plan import Table
+from redcap_jobs.plan import CALLS, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from redcap_jobs.notify.outcome import RunOutcome
     from redcap_jobs.sandbox.server import Sandbox
 
-JOB = "compute-visit-windows"
+JOB, SYNC = "compute-visit-windows", "sync-agile"
 DEVELOPMENT, PRODUCTION = "REDCAP_API_ISMILE_DEV", "REDCAP_API_ISMILE_PROD"
 STANDS = "every value stands in REDCap already"
 STEPS = (
@@ -48,19 +50,26 @@ STEPS = (
     ("send-surveys", "production", PRODUCTION, "nobody's day has come"),
     ("send-surveys", "production, again", PRODUCTION, "nobody is texted twice"),
     ("poll-messages", "production", PRODUCTION, "what became of every text stands in REDCap"),
+    ("poll-participants", "production", PRODUCTION, "everybody is enrolled"),
+    ("poll-participants", "production, again", PRODUCTION, "nobody has changed in REDCap"),
+    (SYNC, "production", PRODUCTION, "nobody has changed at the partner"),
+    (SYNC, "production, again", PRODUCTION, "the partner's word stands in REDCap"),
 )
 """Job, copy, token's name, and why nothing is due where nothing is."""
-SHOWN_WHOLE = {STEPS[0], STEPS[5]}
+SHOWN_WHOLE = {STEPS[0], STEPS[5], STEPS[-2]}
 """Runs whose plan is shown; of the others a line."""
-SECONDS_BETWEEN = 0.2
-"""Between two texts of the demo: allowed against a sandbox only, so that nobody waits."""
+AT_THE_PARTNER = timedelta(days=90)
+"""So much time goes by for its members before they are first looked at."""
+SECONDS_BETWEEN, REQUESTS_PER_MINUTE = 0.2, 60_000
+"""Of the demo's texts and calls: allowed against a sandbox only, so that nobody waits."""
 
 
 @dataclass(frozen=True)
 class Pass:
     """One run of the demo: what it was, how it ended, what it asked of the servers, seconds.
 
-    ``texts`` is how many texts Twilio took in it.
+    ``texts`` is how many texts Twilio took in it, ``members`` how many calls that change something
+    the partner took.
     """
 
     job: str
@@ -68,6 +77,7 @@ class Pass:
     outcome: RunOutcome
     requests: Counter[str]
     texts: int
+    members: int
     seconds: float
 
 
@@ -87,9 +97,9 @@ def run_demo(
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with sandbox(participants, seed) as server:
         console.print(
-            f"[bold]1. A sandbox[/bold] of REDCap ({server.url}) and Twilio ({server.twilio_url}) "
-            f"serves the ISMILE study: {participants} made-up participants, as a development copy "
-            "and in production."
+            f"[bold]1. A sandbox[/bold] of REDCap ({server.url}), Twilio and the texting partner "
+            f"({server.twilio_url}) serves the ISMILE study: {participants} made-up participants, "
+            "as a development copy and in production."
         )
         study, env_file = write_files(home, server)
         console.print(f"[bold]2. Study file, .env and state[/bold] are in {home}\n")
@@ -103,6 +113,7 @@ def sandbox(participants: int, seed: int) -> Iterator[Sandbox]:
     """Start the local REDCap on a free port and stop it at the end."""
     try:
         from redcap_jobs.sandbox.ismile import ismile_projects
+        from redcap_jobs.sandbox.partner_account import made_up_partner
         from redcap_jobs.sandbox.server import Sandbox
         from redcap_jobs.sandbox.twilio_account import Pace, made_up_account
     except ImportError as error:
@@ -112,7 +123,8 @@ def sandbox(participants: int, seed: int) -> Iterator[Sandbox]:
         ) from error
     projects = ismile_projects(participants=participants, seed=seed)
     account = made_up_account(Pace(segments_per_second=10, sending=0.1, receipt=0.5))
-    with Sandbox(projects=projects, twilio=account) as server:
+    partner = made_up_partner(lives=True, seed=seed)
+    with Sandbox(projects=projects, twilio=account, partner=partner) as server:
         yield server
 
 
@@ -143,6 +155,9 @@ def write_files(home: Path, server: Sandbox) -> tuple[Path, Path]:
         ('time_zone = "America/Los_Angeles"', f'time_zone = "{zone}"'),
         ("seconds_between = 1.05", f"seconds_between = {SECONDS_BETWEEN}"),
         ("[sender]\n", f'[sender]\nurl = "{server.twilio_url}"\n'),
+        ("https://api.agilehealth.example", server.partner_url),
+        ("https://sandbox.agilehealth.example", server.partner_url),
+        ("requests_per_minute = 120", f"requests_per_minute = {REQUESTS_PER_MINUTE}"),
     ):
         text = text.replace(old, new)
     study.write_text(text, encoding="utf-8")
@@ -174,16 +189,21 @@ def one_pass(
     from redcap_jobs.request import RunRequest, Terminal
     from redcap_jobs.run import run_job
 
-    before, texts = len(server.requests), len(server.twilio.accepted())
-    started = time.perf_counter()
     console.rule(f"{job}: {copy}")
+    if (job, copy) == (SYNC, "production"):
+        server.partner.advance(AT_THE_PARTNER.total_seconds())
+        console.print(f"For the partner's members {AT_THE_PARTNER.days} days go by.")
+    before, texts = len(server.requests), len(server.twilio.accepted())
+    members, started = len(server.partner.accepted()), time.perf_counter()
     request = RunRequest(job, study, token, token, env_file=env_file, yes=True)
     shown = (job, copy, token, quiet) in SHOWN_WHOLE
     terminal = Terminal(shown, shown, console=console, confirm=lambda _: True)
     outcome = run_job(request, terminal)
     seconds = time.perf_counter() - started
     asked = Counter(entry.call for entry in server.requests[before:])
-    ended = Pass(job, copy, outcome, asked, len(server.twilio.accepted()) - texts, seconds)
+    texts = len(server.twilio.accepted()) - texts
+    members = len(server.partner.accepted()) - members
+    ended = Pass(job, copy, outcome, asked, texts, members, seconds)
     console.print(in_a_line(ended, quiet), markup=False)
     return ended
 
@@ -194,6 +214,10 @@ def in_a_line(each: Pass, quiet: str) -> str:
 
     cells = each.outcome.counts.get("cells_written", 0)
     done = [f"{counted(each.texts, 'text')} sent"] if each.texts else []
+    counts = each.outcome.counts
+    done += [
+        f"{counts[how]} {word}" for word in CALLS.values() if (how := f"actions {word}") in counts
+    ]
     done += [f"{counted(cells, 'cell')} written"] if cells else []
     said = ", ".join(done) or f"Nothing is due: {quiet}"
     return f"{said} ({sum(each.requests.values())} requests, {each.seconds:.1f} s)"
@@ -216,20 +240,23 @@ def conclude(
             each.outcome.state,
             str(int(each.outcome.exit_code)),
             str(each.texts),
+            str(each.members),
             str(each.outcome.counts.get("cells_written", 0)),
             str(each.requests.get("record import", 0)),
             str(each.outcome.counts.get("problems", 0)),
         )
         for each in passes
     )
-    columns = ("what", "state", "exit", "texts", "cells", "imports", "problems")
+    columns = ("what", "state", "exit", "texts", "partner", "cells", "imports", "problems")
     console.rule("What happened")
     console.print(rich_table(Table("The runs", columns, rows)))
     console.print(
         "The second run of each writes nothing and texts nobody: only changed cells are imported, "
-        "and a text goes out at most once. The development copy texts nobody at all.\n"
+        "a text goes out at most once, and the partner gets one member for each participant. The "
+        "development copy texts nobody at all.\n"
         "Exit 1 means [italic]partial[/italic]: some participants carry planted mistakes (an "
-        "anchor that is no date, rows in two arms); everyone else was done, and each is listed.\n"
+        "anchor that is no date, rows in two arms), and some differ at the partner; everyone else "
+        "was done, and each is listed.\n"
     )
     console.print(f"[bold]The files stay in[/bold] {home}")
     program = "redcap-jobs" if shutil.which("redcap-jobs") else sys.argv[0]
@@ -242,6 +269,7 @@ def conclude(
                 f"{program} runs --env-file {home}/.env",
                 f"{program} why {home}/ismile.toml 1003 --env-file {home}/.env",
                 f"{program} messages list {home}/ismile.toml --env-file {home}/.env",
+                f"{program} partner {home}/ismile.toml --env-file {home}/.env",
             ),
         ),
         (
@@ -265,6 +293,10 @@ def conclude(
                 (
                     f"{program} send-surveys --study {home}/ismile.toml "
                     f"--env-file {home}/again.env {tokens.replace(DEVELOPMENT, PRODUCTION)}"
+                ),
+                (
+                    f"{program} poll-participants --study {home}/ismile.toml "
+                    f"--env-file {home}/again.env {tokens}"
                 ),
             ),
         ),

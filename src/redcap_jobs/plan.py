@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from redcap_jobs.redcap.project import Project
     from redcap_jobs.study.config import Study
     from redcap_jobs.study.uses import About
+
+T = TypeVar("T")
 
 KEYS = ["record", "event", "repeat_instrument", "repeat_instance"]
 """Where a cell stands; all ``str``, '' where it does not apply (no event in a classic project)."""
@@ -188,6 +190,17 @@ class Inputs:
     fresh: bool = False
     since: datetime | None = None
     partner_in_reach: bool = True
+    _worked_out: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, work_out: Callable[[], T]) -> T:
+        """Return what ``work_out`` gives of these inputs, worked out the first time it is asked for.
+
+        Inputs never change, and one of them decides about many actions, one after the other.
+        """
+        if name not in self._worked_out:
+            self._worked_out[name] = work_out()
+        found: T = self._worked_out[name]
+        return found
 
 
 @dataclass(frozen=True)
@@ -229,6 +242,16 @@ class Action:
     record: str
     kind: str
 
+    @property
+    def wanted(self) -> str:
+        """Say what it is, as a plan counts it."""
+        return self.kind
+
+    @property
+    def done(self) -> str:
+        """Say what has become of it once it was taken, as a run counts it."""
+        return "sent"
+
 
 @dataclass(frozen=True)
 class Text(Action):
@@ -247,6 +270,15 @@ class Text(Action):
     latest: datetime | None = None
 
 
+CALLS: Mapping[str, str] = {
+    "enrol": "enrolled",
+    "arm": "assigned to an arm",
+    "update": "updated",
+    "withdraw": "withdrawn",
+}
+"""Each call that changes something at the partner, and how it is told once it was taken."""
+
+
 @dataclass(frozen=True)
 class PartnerCall(Action):
     """One call that changes something at the texting partner; ``payload`` is private.
@@ -261,6 +293,20 @@ class PartnerCall(Action):
     member: str = ""
     occurrence: str = ""
     adopts: bool = False
+
+    @property
+    def wanted(self) -> str:
+        """Say what it is: one of CALLS, or that a member is taken over."""
+        if not self.adopts:
+            return self.call
+        return "member to take over" if self.call == "enrol" else f"{self.call} found there"
+
+    @property
+    def done(self) -> str:
+        """Say what has become of it once the partner took it."""
+        if not self.adopts:
+            return CALLS.get(self.call, "sent")
+        return "taken over" if self.call == "enrol" else "found as it should be"
 
 
 @dataclass(frozen=True)

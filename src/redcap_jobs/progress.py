@@ -11,13 +11,15 @@ from redcap_jobs.errors import ExitCode
 class Progress:
     """Cells to be written, None before it comes to that, and cells that REDCap has confirmed.
 
-    ``acted`` texts of ``to_act`` were dealt with before: sent, refused or held back.
+    ``acted`` of ``to_act`` actions were dealt with before: done, refused or held back; ``of_what``
+    says what they are.
     """
 
     planned: int | None = None
     confirmed: int = 0
     acted: int = 0
     to_act: int = 0
+    of_what: str = "texts"
 
     def act(self, done: int, of: int) -> None:
         """Note how many texts of how many are dealt with."""
@@ -35,7 +37,8 @@ class Progress:
 
     def so_far(self) -> str:
         """Say what is known to be done; '' where it came to nothing."""
-        parts = [f"{self.acted} of {self.to_act} texts were dealt with"] if self.acted else []
+        dealt = f"{self.acted} of {self.to_act} {self.of_what} were dealt with"
+        parts = [dealt] if self.acted else []
         if self.planned is not None:
             parts.append(f"{self.confirmed} of {self.planned} cells are known to be written")
         return ", ".join(parts)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from redcap_jobs.plan import KEYS, Plan, Problem, Table
+from redcap_jobs.plan import CALLS, KEYS, Plan, Problem, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ PROBLEMS_SHOWN = 20
 CHANGES_SHOWN = 200
 NEVER_SHORTENED = ("run", "state", "decision", "about")
 """Columns whose words are typed again or are the answer itself."""
-ENDINGS = ("sent", "rejected", "unknown", "withheld", "not begun")
+ENDINGS = ("sent", *CALLS.values(), "taken over", "rejected", "unknown", "withheld", "not begun")
 """How an action may end that a person wants to hear of; one done before is no news."""
 PLAIN_WIDTH = 160
 """Where there is no terminal nothing is wrapped to 80 columns: a log line stays one line."""
@@ -94,13 +94,15 @@ def summary(plan: Plan) -> str:
             f"{counted(changes['record'].nunique(), 'record')} "
             f"({fills} filled, {overwritten} overwritten, {erased} erased)"
         )
-    kinds = Counter(action.kind for action in plan.actions)
-    parts.extend(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
+    kinds = Counter(action.wanted for action in plan.actions)
+    parts.extend(f"{count} x {kind}" for kind, count in kinds.items())
     return "; ".join(parts) if parts else "nothing to do"
 
 
 @contextmanager
-def progress_bar(console: Console, *, wanted: bool) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(
+    console: Console, *, wanted: bool, of_what: str = "texts"
+) -> Iterator[Callable[[int, int], None]]:
     """Draw a bar while actions go out, where somebody looks on; give what it is to be told by."""
     if not wanted:
         yield lambda done, of: None  # noqa: ARG005 - nobody looks on
@@ -108,17 +110,15 @@ def progress_bar(console: Console, *, wanted: bool) -> Iterator[Callable[[int, i
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    columns = (TextColumn("texts"), BarColumn(), MofNCompleteColumn(), Remaining())
+    columns = (TextColumn(of_what), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("texts", total=None, visible=False)
+        task = bar.add_task(of_what, total=None, visible=False)
         yield lambda done, of: bar.update(task, completed=done, total=of, visible=True)
 
 
 def told(executed: Executed) -> str:
     """Say in one line what was done: actions by how they ended, then cells."""
-    parts = [
-        f"{number} {how}" for how, number in sorted(executed.actions.items()) if how in ENDINGS
-    ]
+    parts = [f"{executed.actions[how]} {how}" for how in ENDINGS if executed.actions.get(how)]
     if executed.cells:
         cells, records = counted(executed.cells, "cell"), counted(executed.records, "record")
         parts.append(f"{cells} of {records} written")

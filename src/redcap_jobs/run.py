@@ -83,7 +83,8 @@ class Run:
         self.error: Exception | None = None
         self.still_locked: Callable[[], None] = lambda: None
         self.clients: dict[str, RedcapClient] = {}
-        self.progress = Progress()
+        actions = "calls to the partner" if setting.job.partner else "texts"
+        self.progress = Progress(of_what=actions)
 
     def perform(self) -> RunOutcome:
         """Record the start, take the lock, carry the run through, record the end in any case."""
@@ -286,7 +287,11 @@ class Run:
             progress=self.progress,
             after_actions=sources.look_again,
         )
-        with progress_bar(setting.terminal.console, wanted=setting.terminal.watched) as watched:
+        with progress_bar(
+            setting.terminal.console,
+            wanted=setting.terminal.watched,
+            of_what=self.progress.of_what,
+        ) as watched:
             executor.watched = watched
             executed = executor.execute(prepared.plan, setting.job, setting.study)
         sources.keep_read(whole=not setting.request.records)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from redcap_jobs.clock import Clock
     from redcap_jobs.executor import Executed
-    from redcap_jobs.plan import Plan
+    from redcap_jobs.plan import Job, Plan
     from redcap_jobs.progress import Progress
     from redcap_jobs.request import RunRequest, Terminal
     from redcap_jobs.run import Prepared
@@ -133,7 +133,7 @@ def tell(setting: Setting, outcome: RunOutcome) -> None:
         show_outcome(outcome, setting.terminal.console)
     if not was_said(setting, outcome):
         notify(outcome)
-    if setting.job.texts or setting.job.partner:
+    if mailed_about(setting.job):
         after_run(
             outcome,
             store=setting.store,
@@ -163,7 +163,11 @@ def tell_without_a_run(
     from redcap_jobs.study.loading import load_bundled_or_file
 
     somebody_reads_it = terminal.interactive or request.dry_run or request.as_of is not None
-    if somebody_reads_it or isinstance(error, UsageError) or not load_job(request.job).texts:
+    if (
+        somebody_reads_it
+        or isinstance(error, UsageError)
+        or not mailed_about(load_job(request.job))
+    ):
         return
     try:
         study = load_bundled_or_file(str(request.study))
@@ -185,6 +189,11 @@ def tell_without_a_run(
         log.debug("nobody was mailed: %s", type(lacking).__name__)
 
 
+def mailed_about(job: Job) -> bool:
+    """Tell whether a job runs often, and reaches people outside: it texts, or calls the partner."""
+    return job.texts or job.partner
+
+
 def was_said(setting: Setting, outcome: RunOutcome) -> bool:
     """Tell whether a job that runs every few minutes has said the very same today.
 
@@ -195,8 +204,7 @@ def was_said(setting: Setting, outcome: RunOutcome) -> bool:
 
     terminal = setting.terminal
     looked_at = terminal.watched or terminal.interactive or setting.request.verbose
-    often = setting.job.texts or setting.job.partner
-    if looked_at or not often or outcome.state != "partial":
+    if looked_at or not mailed_about(setting.job) or outcome.state != "partial":
         return False
     local = setting.clock.now().astimezone(ZoneInfo(setting.study.study.time_zone))
     return said_since(setting.store, outcome.run_id, local.replace(hour=0, minute=0, second=0))

@@ -48,7 +48,7 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
     texts = {name: int(row[2]) for name, row in cells.items()}
     assert texts["send-surveys: development copy"] == texts["send-surveys: production, again"] == 0
     assert texts["send-surveys: production"] > 0
-    assert int(cells["compute-visit-windows: production, again"][3]) == 0
+    assert int(cells["compute-visit-windows: production, again"][4]) == 0
     quiet = re.findall(
         r"─ ([a-z-]+: [^─]+?) ─+\nNothing is due: .+ \(\d+ requests, .+ s\)", demo.stdout
     )
@@ -58,12 +58,20 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
         "send-surveys: development copy",
         "send-surveys: production, again",
         "poll-messages: production",
+        "poll-participants: production, again",
+        "sync-agile: production, again",
     ]
+    enrolled = re.search(r"(\d+) enrolled, (\d+) assigned to an arm, (\d+) cells", demo.stdout)
+    assert enrolled, demo.stdout
+    assert enrolled[1] == enrolled[2]
+    assert cells["poll-participants: production"][3] == str(2 * int(enrolled[1]))
+    assert cells["poll-participants: production, again"][3] == "0"
+    assert re.search(rf"compared in all +│ +{enrolled[1]} ", demo.stdout)
     printed = re.findall(r"(?m)^  \S*(?:redcap-jobs|__main__\.py) (.+)$", demo.stdout)
     commands = {line.split()[0]: shlex.split(line) for line in printed}
     assert list(commands) == [
-        "runs", "why", "messages", "state", "sandbox", "check", "compute-visit-windows",
-        "send-surveys",
+        "runs", "why", "messages", "partner", "state", "sandbox", "check", "compute-visit-windows",
+        "send-surveys", "poll-participants",
     ]  # fmt: skip
 
     def call(name: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +88,7 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
     assert call("runs").returncode == 0
     assert call("why").returncode == 0
     assert f"{texts['send-surveys: production']} text" in call("messages").stdout
+    assert f"{enrolled[1]} members" in call("partner").stdout
     assert call("state").returncode == 0
     sandbox = subprocess.Popen(
         [*program, *commands["sandbox"]],
@@ -98,6 +107,13 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
         assert "cells of" in job.stderr
         asked = call("send-surveys", "--yes")
         assert f"{texts['send-surveys: production']} sent" in asked.stderr
+        told = call("poll-participants", "--yes")
+        assert (told.returncode, told.stderr) == (0, ""), (
+            "cron hears nothing of a run that went well"
+        )
+        commands["partner"][3] = commands["check"][3]
+        trial = call("partner", "--token", "REDCAP_API_ISMILE_DEV")
+        assert f"{enrolled[1]} members" in trial.stdout, trial
     finally:
         sandbox.terminate()
         sandbox.communicate(timeout=30)
@@ -111,16 +127,16 @@ def test_the_demos_last_table_is_read_on_a_terminal_of_80_columns() -> None:
     )  # fmt: skip
     done = Pass(
         "compute-visit-windows", "development copy, again", outcome, Counter({"record import": 3}),
-        25, 1.2,
+        25, 7, 1.2,
     )  # fmt: skip
     out = StringIO()
     server = cast("Sandbox", SimpleNamespace(url="http://127.0.0.1:8123/api/"))
     conclude(Console(file=out, width=80), Path("/folder"), server, [done], 850, 1)
     heading, *lines = (line for line in out.getvalue().splitlines() if line[:1] in "┃│")
     assert heading.replace("┃", " ").split() == [
-        "what", "state", "exit", "texts", "cells", "imports", "problems",
+        "what", "state", "exit", "texts", "partner", "cells", "imports", "problems",
     ]  # fmt: skip
-    assert lines[0].replace("│", " ").split()[1:] == ["partial", "1", "25", "23206", "3", "11"]
+    assert lines[0].replace("│", " ").split()[1:] == ["partial", "1", "25", "7", "23206", "3", "11"]
 
 
 @pytest.mark.parametrize("existing", [".env", "notes.txt"])

@@ -29,6 +29,7 @@ def loaded(*changes: tuple[str, str]) -> Study:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("requests_per_minute = 120", "requests_per_minute = 601", "at most 600"),
         ('token = "AGILE_TOKEN"', 'password = "AGILE_TOKEN"', "needs token, or user"),
         ('adapter = "agile"', 'adapter = "agil"', "agile"),
         ('values = { 1 = "OHT", 2 = "CWT" }', 'values = { 1 = "OHT", 2 = "OHT" }', "two codes"),
@@ -51,6 +52,18 @@ def test_each_mistake_is_told_with_what_to_do(old: str, new: str, said: str) -> 
     with pytest.raises(StudyFileError) as raised:
         loaded((old, new))
     assert any(said in str(each) and "partner" in str(each) for each in raised.value.findings)
+
+
+def test_a_partner_on_this_machine_may_be_asked_faster() -> None:
+    """The limit is the real partner's; both addresses must be here."""
+    local = "http://127.0.0.1:8021"
+    both = [(f"https://{name}.agilehealth.example", local) for name in ("api", "sandbox")]
+    fast = ("requests_per_minute = 120", "requests_per_minute = 6000")
+    study = loaded(fast, *both)
+    assert study.partner is not None
+    assert study.partner.requests_per_minute == 6000
+    with pytest.raises(StudyFileError, match="at most 600"):
+        loaded(fast, both[1])
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,11 @@ from redcap_jobs.cli import EXIT_CODES
 def command(folder: Path | None, participants: int, seed: int) -> None:
     """Run everything on a local sandbox, twice, and say what to type next.
 
-    Starts look-alikes of REDCap and Twilio on this machine with a made-up study, computes the visit
-    windows of all participants, writes them back, and does it again to show that nothing is left
-    to write. Then the surveys that are due are asked for by text, once each, and what became of the
-    texts is written back. Nothing leaves this machine.
+    Starts look-alikes of REDCap, Twilio and the texting partner on this machine with a made-up
+    study, computes the visit windows of all participants, writes them back, and does it again to
+    show that nothing is left to write. Then the surveys that are due are asked for by text, once
+    each, and what became of the texts is written back. At last participants are enrolled with the
+    partner, and three months of its word come back. Nothing leaves this machine.
 
     \b
     Example:

@@ -110,7 +110,7 @@ def fields_differ(one: Candidate, member: Member, partner: Partner, region: str)
                 what = f"is blank {'in REDCap' if not here else 'at the partner'} only"
             urgency = URGENT if each.urgent else OTHER
             hint = "find out which is right; REDCap's own is sent again once it changes there"
-            yield found(urgency, "field", one.record, each.partner, what, hint)
+            yield found(urgency, each.partner, one.record, each.partner, what, hint)
 
 
 def only_in_redcap(record: str, member: Member, copies: Mapping[str, pd.Series]) -> Iterator[Found]:
@@ -118,7 +118,7 @@ def only_in_redcap(record: str, member: Member, copies: Mapping[str, pd.Series])
     for name, held in copies.items():
         if held[record] and not member[name]:
             what = "is blank at the partner, which owns it, and not in REDCap"
-            yield found(OTHER, "field", record, name, what, "ask the partner what became of it")
+            yield found(OTHER, name, record, name, what, "ask the partner what became of it")
 
 
 def status_differs(

@@ -233,7 +233,8 @@ def table(judged: Mapping[str, Judgement]) -> Table:
 
 def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:
     """Look again, on fresh data, whether the partner is still to be told just this."""
-    one = everybody(study, inputs, inputs.as_of)[0].get(action.record)
+    found, _, _ = inputs.once(NAME, lambda: everybody(study, inputs, inputs.as_of))
+    one = found.get(action.record)
     if not isinstance(action, PartnerCall) or one is None:
         return Withhold("the record is gone")
     if action.call == WITHDRAW:

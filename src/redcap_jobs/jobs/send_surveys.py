@@ -129,9 +129,10 @@ def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:
 
 def fresh_judgement(study: Study, inputs: Inputs) -> Everything:
     """Judge the participants that were read afresh, at the instant they were read for."""
-    if inputs.as_of is None:
+    as_of = inputs.as_of
+    if as_of is None:
         raise ValueError("inputs that decide about an action have an instant")
-    return judge(study, inputs, inputs.as_of)
+    return inputs.once(NAME, lambda: judge(study, inputs, as_of))
 
 
 def record(

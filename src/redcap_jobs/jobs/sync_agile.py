@@ -134,7 +134,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         shared=tuple(reference.field for reference in partner.write.opted_out),
         skips=tuple(skips),
         problems=(*in_order(several), *persons.problems, *problems),
-        tables=(table(several, ids, members),),
+        tables=(statuses(ids, members), differences(several)),
     )
 
 
@@ -198,16 +198,25 @@ def output_fields(study: Study) -> tuple[str, ...]:
     return tuple(dict.fromkeys(use.reference.field for use in fields(study) if use.role in own))
 
 
-def table(
-    several: Sequence[Found],
-    ids: Mapping[str, str],
-    members: Mapping[str, Mapping[str, str]],
-) -> Table:
-    """Count members and discrepancies by kind."""
+def statuses(ids: Mapping[str, str], members: Mapping[str, Mapping[str, str]]) -> Table:
+    """Count the members that were compared by the partner's word for how they stand."""
+    compared = [members[member]["status"] for member in ids.values() if member in members]
+    rows = [
+        (status or "no status", str(count)) for status, count in Counter(compared).most_common()
+    ]
+    rows.append(("compared in all", str(len(compared))))
+    return Table("Members", ("status", "how many"), tuple(rows))
+
+
+def differences(several: Sequence[Found]) -> Table:
+    """Count the discrepancies by what differs, the most urgent first."""
+    first: dict[str, int] = {}
+    for each in several:
+        first[each.kind] = min(first.get(each.kind, each.urgency), each.urgency)
     counts = Counter(each.kind for each in several)
-    rows = [("members compared", str(sum(member in members for member in ids.values())))]
-    rows += [(kind, str(count)) for kind, count in counts.most_common()]
-    return Table("Comparison with the partner", ("what", "how many"), tuple(rows))
+    kinds = sorted(counts, key=lambda kind: (first[kind], -counts[kind], kind))
+    rows = [(kind, str(counts[kind])) for kind in kinds] or [("nothing", "")]
+    return Table("What differs", ("what", "how many"), tuple(rows))
 
 
 def recheck(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: ARG001 - one signature for all jobs

@@ -1,4 +1,4 @@
-"""A mail when a job that texts begins to fail, once a day while that lasts, and when it is over.
+"""A mail when a job that texts or calls the partner begins to fail, once a day while that lasts, and when it is over.
 
 Sent for production projects only: a development run reaches nobody. A mail that cannot be sent
 changes nothing about the run; the next run tries again.
@@ -46,10 +46,11 @@ WORDS: dict[News, str] = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits for a person: the record of each text nobody knows about, of each reply to read."""
+    """What waits for a person: records of texts and of partner calls nobody knows about, of replies."""
 
     unknown: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
 
 
 def standing(outcome: RunOutcome) -> Standing | None:
@@ -155,14 +156,16 @@ def refuse_mixture(study: Study) -> None:
 def waiting(store: Store, study: Study, project: ProjectKey) -> Waiting:
     """Return what waits for a person in the state."""
     from redcap_jobs.state.inbound import replies_to_read
+    from redcap_jobs.state.partner_calls import unknown_calls
     from redcap_jobs.state.text_lists import last_attempts
 
+    calls = [entry.record for entry in unknown_calls(store, project)]
     unknown = [entry.record for entry in last_attempts(store, project) if entry.state == "unknown"]
     replies = [
         " and ".join(reply.records) or "of a phone no text went to"
         for reply in replies_to_read(store, study.study.id)
     ]
-    return Waiting(tuple(unknown), tuple(replies))
+    return Waiting(tuple(unknown), tuple(replies), tuple(dict.fromkeys(calls)))
 
 
 def letter_of(
@@ -192,6 +195,7 @@ def letter_of(
     lines += named("Records with problems", problems)
     lines += named("Texts nobody knows about", waits.unknown)
     lines += named("Replies to read", waits.replies)
+    lines += named("Calls to the partner nobody knows about", waits.calls)
     lines += [
         "",
         f"Everything about this run: redcap-jobs runs {outcome.run_id}"
@@ -199,6 +203,8 @@ def letter_of(
         else "It failed before a run began, so that redcap-jobs runs holds none of it.",
         f"Texts that wait for somebody: redcap-jobs messages {study.path}",
     ]
+    if study.partner is not None:
+        lines.append(f"The same of the partner: redcap-jobs partner {study.path}")
     subject = f"[{study.study.id}] {outcome.job} {WORDS[news]}"
     return Letter(study.notify.mail_to, subject, "\n".join(lines) + "\n")
 

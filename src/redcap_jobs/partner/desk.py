@@ -140,6 +140,7 @@ def open_desk(
             access.url,
             per_minute=partner.requests_per_minute,
             clock=clock,
+            service="partner",
         )
         signed = Access.of(access, credentials)
         if project.mode != "production":

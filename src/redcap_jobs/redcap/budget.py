@@ -30,17 +30,25 @@ class RequestBudget:
     """A sliding minute of at most ``per_minute`` requests to the host of ``url``.
 
     The file (mode 0600) lies in ``folder``, which is made if it is missing. Should the machine's
-    clock go back, requests of what is now the future count as just made.
+    clock go back, requests of what is now the future count as just made. ``service`` tells apart
+    what shares a host and is counted for itself; '' is REDCap.
     """
 
     def __init__(
-        self, folder: Path, url: str, *, per_minute: int = PER_MINUTE, clock: Clock
+        self,
+        folder: Path,
+        url: str,
+        *,
+        per_minute: int = PER_MINUTE,
+        clock: Clock,
+        service: str = "",
     ) -> None:
         if per_minute < 1:
             raise ValueError("a budget of no requests lets nothing through")
         parts = urlsplit(url)
         host = f"{parts.hostname}-{parts.port or parts.scheme}".replace(":", "_")
-        self.path = folder / f"{host}.requests"
+        name = f"{service}-{host}" if service else host
+        self.path = folder / f"{name}.requests"
         self._banned = self.path.with_suffix(".banned")
         self.per_minute = per_minute
         self.clock = clock

@@ -151,7 +151,7 @@ class Partner(PartnerAccess):
     opted_out: tuple[Text, ...] = ("opted_out",)
     settle_minutes: WholeFromOne = 15
     per_run: WholeFromOne = 2000
-    requests_per_minute: Annotated[int, Field(strict=True, ge=1, le=600)] = 120
+    requests_per_minute: Annotated[int, Field(strict=True, ge=1)] = 120
     development: PartnerAccess | None = None
     write: PartnerWrite
     statuses: dict[Text, Text] = Field(default_factory=dict)

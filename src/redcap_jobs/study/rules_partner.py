@@ -9,6 +9,7 @@ from redcap_jobs.study.flaws import Flaw
 from redcap_jobs.study.partner_config import Partner
 from redcap_jobs.study.salvage import judged
 
+PER_MINUTE_ELSEWHERE = 600
 RESERVED = frozenset({"member", "study_id"})
 
 
@@ -55,12 +56,21 @@ def development_is_elsewhere(partner: Partner) -> Iterator[Flaw]:
         yield Flaw(("partner", "development", "url"), what, "name the partner's test system")
 
 
+def asked_gently(partner: Partner) -> Iterator[Flaw]:
+    """No more than ten requests a second go to another machine."""
+    elsewhere = [each for each in (partner, partner.development) if each and not each.is_loopback]
+    if elsewhere and partner.requests_per_minute > PER_MINUTE_ELSEWHERE:
+        what = f"is at most {PER_MINUTE_ELSEWHERE} unless the partner is on this machine"
+        yield Flaw(("partner", "requests_per_minute"), what)
+
+
 PARTNER_RULES: tuple[Callable[[Partner], Iterator[Flaw]], ...] = (
     partner_names_differ,
     one_arm,
     something_is_sent,
     statuses_are_translated,
     development_is_elsewhere,
+    asked_gently,
 )
 
 
