@@ -54,6 +54,17 @@ def test_two_programs_share_one_budget(tmp_path: Path) -> None:
     assert len(clock.pauses) == 1
 
 
+def test_another_service_on_the_same_host_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    """A REDCap and a partner that share a host name are counted apart."""
+    clock = HandClock()
+    for service in ("", "partner"):
+        mine = RequestBudget(tmp_path, URL, per_minute=1, clock=clock, service=service)
+        mine.take()
+    assert clock.pauses == []
+    mine.take()
+    assert len(clock.pauses) == 1
+
+
 @given(
     waits=st.lists(st.floats(0, 45), min_size=1, max_size=60),
     per_minute=st.integers(1, 7),
