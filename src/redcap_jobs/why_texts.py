@@ -25,6 +25,7 @@ WHEN = "%Y-%m-%d %H:%M"
 NO_CHANCE = {
     "completed": "none: it is complete",
     "asked": "none",
+    "logged": "once the state knows its texts again: redcap-jobs state adopt",
     "before_start": "none: its date lies before starts_on",
     "too_late": "none: it is too late",
     "not_delivered": "none by itself; to send it again: redcap-jobs messages resend",
@@ -53,7 +54,7 @@ def journal_table(entries: Sequence[Entry], record: str, name: str) -> Table:
         )
         for entry in entries
     )
-    columns = ("kind", "message", "occurrence", "attempt", "state", "Twilio", "id", "at (UTC)")
+    columns = ("kind", "message", "occurrence", "attempt", "state", "answer", "id", "at (UTC)")
     return Table(f"Record {record} in {name}: journal", (*columns, "note"), rows)
 
 

@@ -70,7 +70,7 @@ def test_reminders_count_from_the_text_that_was_accepted() -> None:
         (sent(0, SATURDAY, "undelivered"), "not_delivered"),
         (sent(0, SATURDAY, "failed"), "not_delivered"),
         (sent(0, SATURDAY, "canceled"), "not_delivered"),
-        (Attempt(0, "logged", "", not_sent=False, on=SATURDAY), "asked"),
+        (Attempt(0, "logged", "", not_sent=False, on=SATURDAY), "logged"),
     ],
 )
 def test_nothing_follows_a_text_that_may_not_have_arrived(attempt: Attempt, decision: str) -> None:
@@ -127,6 +127,36 @@ def test_too_late_is_not_sent() -> None:
     last = SATURDAY + timedelta(days=21)
     assert due(survey(count=0), SATURDAY, last, []).decision == "due"
     assert due(survey(count=0), SATURDAY, last + timedelta(days=1), []).decision == "too_late"
+
+
+@pytest.mark.parametrize(
+    ("occurrence", "days_later", "decision"),
+    [(0, 21, "logged"), (0, 22, "asked"), (1, 5, "logged"), (2, 5, "asked")],
+)
+def test_a_text_that_the_state_lost_is_told_while_reminders_wait_for_it(
+    occurrence: int, days_later: int, decision: str
+) -> None:
+    """Whoever would get a reminder and gets none is not forgotten in silence."""
+    logged = Attempt(occurrence, "logged", "", not_sent=False, on=SATURDAY)
+    found = due(survey(), SATURDAY, SATURDAY + timedelta(days=days_later), [logged])
+    assert (found.decision, "state adopt" in found.why) == (decision, True)
+
+
+@pytest.mark.parametrize("apart", [15, 22])
+def test_a_reminder_that_never_fell_into_the_surveys_time_is_not_late(apart: int) -> None:
+    """Whoever got every text there was time for is done, however long ago that is."""
+    sent_so_far = [sent(0, SATURDAY)]
+    if apart == 15:
+        sent_so_far.append(sent(1, SATURDAY + timedelta(days=15)))
+    for day in range(16, 80):
+        found = due(survey(apart=apart), SATURDAY, SATURDAY + timedelta(days=day), sent_so_far)
+        assert (found.decision, day) == ("asked", day)
+
+
+def test_a_reminder_that_was_missed_is_late() -> None:
+    """It was due in time, no run sent it, and now its time is over: that is told."""
+    found = due(survey(apart=15), SATURDAY, SATURDAY + timedelta(days=22), [sent(0, SATURDAY)])
+    assert found.decision == "too_late"
 
 
 @given(

@@ -55,7 +55,7 @@ ASKED = text(4, 101, "released")
         (5, [text(2), text(4, 101), text(5, 102, "released")], ("due", 102)),
         (5, [text(2), text(4, 101, "withheld"), text(5, 102, "released")], ("due", 102)),
         (5, [text(2, state="rejected"), ASKED], ("refused", 0)),
-        (5, [text(2, state="logged", at=None), ASKED], ("asked", 0)),
+        (5, [text(2, state="logged", at=None), ASKED], ("logged", 0)),
         (5, [text(2), text(4, 101, "released", at=None)], ("waiting", 1)),
         (1, [text(1, 101, "unknown")], ("upcoming", 0)),
         (5, [text(2), text(4, 101, "unknown")], ("unknown", 0)),

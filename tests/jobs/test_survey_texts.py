@@ -41,6 +41,12 @@ def test_a_reminder_has_its_own_words_and_a_resend_those_of_the_invitation() -> 
     assert (resend.occurrence, resend.body) == ("101", "Hi Ana: L1 STOP ends")
 
 
+def test_whoever_never_got_the_invitation_reads_its_words() -> None:
+    """After an outage the reminder is due; "Again" would be wrong to somebody never asked."""
+    late = only_text(people(ONE), NOON + 2 * DAY)
+    assert (late.occurrence, late.body) == ("1", "Hi Ana: L1 STOP ends")
+
+
 def test_a_text_knows_the_recipients_clock_and_its_last_day() -> None:
     """Ten days after the due date, to the end of that day in Honolulu; segments are counted."""
     text = only_text(

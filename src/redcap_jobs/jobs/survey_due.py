@@ -25,6 +25,7 @@ Decision: TypeAlias = Literal[
     "due",
     "waiting",
     "asked",
+    "logged",
     "too_late",
     "unknown",
     "refused",
@@ -34,7 +35,10 @@ LOGGED = "logged"
 """State of a text that only REDCap's message log remembers: nothing follows it by itself."""
 UNKNOWN = frozenset({"unknown", "posting"})
 SETTLE_FIRST = "nobody knows whether the last text went out; settle it first"
-MAY_BE_REPEATED = frozenset({"asked", "waiting", "not_delivered"})
+NOT_IN_STATE = (
+    "it stands in REDCap's message log and not in the state: redcap-jobs state adopt reads it there"
+)
+MAY_BE_REPEATED = frozenset({"asked", "logged", "waiting", "not_delivered"})
 """Decisions after which a person may have a text sent once more."""
 
 
@@ -76,6 +80,11 @@ class Due:
     superseded: tuple[int, ...] = ()
     on: date | None = None
     why: str = ""
+
+    @property
+    def comes_first(self) -> bool:
+        """Tell whether the text that is due is the first of its survey that goes out."""
+        return self.occurrence == len(self.superseded)
 
 
 def due(survey: Survey, due_on: date, today: date, attempts: Sequence[Attempt]) -> Due:
@@ -126,23 +135,28 @@ def _by_schedule(survey: Survey, due_on: date, today: date, attempts: Sequence[A
         return Due("before_start", on=due_on, why=f"it was due before {survey.starts_on}")
     if due_on > today:
         return Due("upcoming", on=due_on, why=f"due on {due_on}")
-    blocked = _blocked(happened)
+    open_until = due_on + timedelta(days=survey.latest.days)
+    last_done = max((each.occurrence for each in happened), default=-1)
+    reminders = survey.remind.count if survey.remind else 0
+    blocked = _blocked(happened, is_over=today > open_until or last_done >= reminders)
     if blocked is not None:
         return blocked
-    last_done = max((each.occurrence for each in happened), default=-1)
     base, counted_from = _base(happened, due_on)
-    latest = _latest_due(survey, base, counted_from, today)
+    latest = _latest_due(survey, base, counted_from, min(today, open_until))
     if latest <= last_done:
-        return _after(survey, base, counted_from, last_done, due_on)
-    if today > due_on + timedelta(days=survey.latest.days):
+        return _after(survey, base, counted_from, last_done, open_until)
+    if today > open_until:
         return Due("too_late", on=due_on, why=f"more than {survey.latest.days} days late")
     return Due("due", latest, tuple(range(last_done + 1, latest)), today, _named(latest))
 
 
-def _blocked(happened: Sequence[Attempt]) -> Due | None:
-    """Say what hinders any further text: an unknown one, a refusal, an invitation that failed."""
+def _blocked(happened: Sequence[Attempt], *, is_over: bool) -> Due | None:
+    """Say what hinders any further text: an unknown one, a refusal, an invitation that failed.
+
+    A text that the state has lost does, too; that is told while another one would follow.
+    """
     if any(each.state == LOGGED for each in happened):
-        return Due("asked", why="it stands in REDCap's message log and not in the state")
+        return Due("asked" if is_over else "logged", why=NOT_IN_STATE)
     if any(each.state in UNKNOWN for each in happened):
         return Due("unknown", why=SETTLE_FIRST)
     if any(each.state == "rejected" for each in happened):
@@ -170,13 +184,13 @@ def _latest_due(survey: Survey, base: int, counted_from: date, today: date) -> i
     return min(base + passed, survey.remind.count)
 
 
-def _after(survey: Survey, base: int, counted_from: date, last_done: int, due_on: date) -> Due:
+def _after(survey: Survey, base: int, counted_from: date, last_done: int, open_until: date) -> Due:
     """Say when the next reminder is due, if there is one."""
     following = last_done + 1
     if survey.remind is None or following > survey.remind.count:
         return Due("asked", why="every text of it was sent")
     on = counted_from + timedelta(days=survey.remind.days_apart * (following - base))
-    if on > due_on + timedelta(days=survey.latest.days):
+    if on > open_until:
         return Due("asked", why="no further text is due in its time")
     return Due("waiting", following, on=on, why=f"{_named(following)} on {on}")
 

@@ -112,7 +112,7 @@ def body_of(
     """Render one text, or say what hinders it."""
     who, survey = one.recipient, one.survey
     where = f"survey {survey.id}"
-    reminds = 0 < one.due.occurrence <= RESENT
+    reminds = one.due.occurrence <= RESENT and not one.due.comes_first
     texts = (survey.reminder_texts if reminds else None) or survey.texts
     variants = texts.get(who.language) or texts.get(ONLY_LANGUAGE)
     if not variants or not one.instrument:
