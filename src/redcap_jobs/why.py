@@ -15,6 +15,7 @@ from redcap_jobs.state.decisions import Decision, decisions_of_record
 from redcap_jobs.state.journal_evidence import entries_of_record
 from redcap_jobs.state.runs import last_good_run
 from redcap_jobs.state.scope import ProjectKey
+from redcap_jobs.study.partner_words import PARTNER_WORDS
 from redcap_jobs.study.visit_state_words import FLAG_WORDS, STATE_WORDS
 from redcap_jobs.why_texts import (
     chances_table,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 WHEN = "%Y-%m-%d %H:%M"
 WINDOWS = "compute-visit-windows"
+EXCHANGE = ("poll-participants", "sync-agile")
 
 
 def show_why(store: Store, study: Study, record: str, console: Console) -> None:
@@ -93,12 +95,14 @@ def decisions_in_schedule_order(
 
 
 def explained(decisions: Sequence[Decision]) -> Iterator[tuple[str, str]]:
-    """Yield each state of a visit, then each flag, that occurs, with its sentence."""
+    """Yield each state of a visit, each flag, each partner's word that occurs, with its sentence."""
     visits = [each for each in decisions if each.job.startswith(WINDOWS)]
     states = [each.decision for each in visits]
     flags = [flag for each in visits for flag in each.reasons.split(", ")]
     for occurring, meanings in ((states, STATE_WORDS), (flags, FLAG_WORDS)):
         yield from ((word, meanings[word]) for word in occurring if word in meanings)
+    exchanged = [each.decision for each in decisions if each.job.startswith(EXCHANGE)]
+    yield from ((word, PARTNER_WORDS[word]) for word in exchanged if word in PARTNER_WORDS)
 
 
 def decisions_table(decisions: Sequence[Decision], record: str, name: str) -> Table:

@@ -20,8 +20,8 @@ def command(study: str, record: str, env_file: Path | None) -> None:
     Reads the state only: REDCap is not asked. Visits stand in schedule order, and what their
     states and flags mean is said below. A decision is listed with the run that made it;
     it stays until a later run decides otherwise. What the last run said about the record's data
-    follows, then what left the house for it with Twilio's word, what stops it, and for each survey
-    its next chance, on the study's clock.
+    follows, then what left the house for it with Twilio's or the partner's answer, what stops it,
+    and for each survey its next chance, on the study's clock.
 
     \b
     Example:

@@ -198,11 +198,17 @@ def dropped(pause: Pause, due_on: date, today: date) -> bool:
 
 
 def due_dates(survey: Survey, anchors: Dates) -> Dates:
-    """Give each participant's due date (datetime64[D]); NaT without an anchor date."""
+    """Give each participant's due date (datetime64[D]); NaT without an anchor date.
+
+    A date before or after all that a calendar has (9999-12-31 stands for "never" in many projects)
+    is the first or last of it.
+    """
     if survey.due.days is not None:
         moved: Dates = anchors + np.timedelta64(survey.due.days, "D")
-        return moved
-    return add_months(anchors, np.timedelta64(survey.due.months or 0, "M"))  # type: ignore[arg-type]  # numpy broadcasts a single span
+    else:
+        moved = add_months(anchors, np.timedelta64(survey.due.months or 0, "M"))  # type: ignore[arg-type]  # numpy broadcasts a single span
+    within: Dates = np.clip(moved, np.datetime64(date.min), np.datetime64(date.max))
+    return within
 
 
 def to_date(day: np.datetime64) -> date | None:

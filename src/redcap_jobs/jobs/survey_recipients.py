@@ -65,8 +65,10 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
     hashes = {each: inputs.keyed(each, "phone") for each in parsed["e164"].unique() if each}
     stops = inputs.tables[ReadStops()]
     stopped = stops_by_subject(stops)
+    own_zone = texts_of(view, study.participants.time_zone)
     columns = {
-        "zone": zones(study, people, view),
+        "zone": zones(study, people, own_zone),
+        "own zone": own_zone,
         "code": texts_of(view, study.participants.language),
         "mobile": written,
         "why": why.mask((why == "") & out, OPTED_OUT),
@@ -93,7 +95,7 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
             one["zone"],
             language,
             no,
-            phone_problem(study, one["problem"]) or unknown,
+            phone_problem(study, one["problem"]) or zone_problem(one) or unknown,
             one["e164"],
             phone_hash,
             {key.removeprefix("value "): one[key] for key in one if key.startswith("value ")},
@@ -156,17 +158,19 @@ def refused_elsewhere(
 def left(off: OffStudy, view: ParticipantView) -> pd.Series:
     """Say who has left by one table: a date, even in the future, stops texts; so does a flag alone.
 
-    A missing-data code in place of either stops, too. Once ``until`` has come it says nothing.
+    A missing-data code in place of either stops, too. Once ``until`` has come it says nothing, but
+    of who left again after it.
     """
     gone = pd.Series(data=False, index=view.index)
     if off.when is not None:
         gone |= view.stops(off.when.expression)
+    back, _ = parse_dates(view.first(off.until))
+    is_back = back <= view.today
     for reference in off.from_:
-        gone |= (view.values(reference) != "") | view.coded_missing(reference)
-    if off.until:
-        back, bad = parse_dates(view.first(off.until))
-        gone &= ~((back <= view.today) & ~bad)
-    return gone
+        left_on = view.values(reference)
+        gone |= (left_on != "") | view.coded_missing(reference)
+        is_back &= ~(parse_dates(left_on)[0] > back)
+    return gone & ~is_back
 
 
 def texts_of(view: ParticipantView, references: tuple[Reference, ...]) -> pd.Series:
@@ -183,12 +187,11 @@ def placeholders(study: Study, view: ParticipantView) -> Iterator[tuple[str, pd.
         yield name, texts_of(view, references)
 
 
-def zones(study: Study, people: People, view: ParticipantView) -> pd.Series:
+def zones(study: Study, people: People, own: pd.Series) -> pd.Series:
     """Give each participant's time zone: their own field's, the site's, the study's."""
     known = {name: site.time_zone or study.study.time_zone for name, site in study.sites.items()}
     of_site = people.sites.map(lambda name: known.get(name, study.study.time_zone)).astype("str")
-    own = texts_of(view, study.participants.time_zone)
-    return own.where(own.map(is_zone), of_site)
+    return own.where(own.map(is_zone).astype(bool), of_site)
 
 
 def is_zone(name: str) -> bool:
@@ -209,6 +212,14 @@ def language_of(study: Study, code: str) -> tuple[str, tuple[str, str, str]]:
         return people.languages[code], ("", "", "")
     what = "is blank" if not code else "holds a choice that participants.languages does not name"
     return "", ("language", what, "enter the language, or add the choice to the study file")
+
+
+def zone_problem(one: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Give the Problem with a time zone that is none: the hours of the site may be their night."""
+    if not one["own zone"] or is_zone(one["own zone"]):
+        return None
+    hint = "enter one such as America/New_York; blank: that of the site"
+    return ("time zone", "holds no time zone that is known", hint)
 
 
 def phone_problem(study: Study, problem: str) -> tuple[str, str, str] | None:

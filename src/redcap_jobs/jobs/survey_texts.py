@@ -43,10 +43,10 @@ def link_reads(inputs: Inputs, judged: Sequence[Judged]) -> list[ReadSurveyLinks
     """Name the survey links that are needed: for those whose text goes out now, and no others."""
     if inputs.reaches == "development":
         return []
-    wanted: dict[tuple[str, str], list[str]] = {}
+    wanted: dict[tuple[str, str], dict[str, None]] = {}
     for one in judged:
         if one.goes_out and not one.recipient.problem[0] and one.instrument:
-            wanted.setdefault((one.instrument, one.event), []).append(one.recipient.record)
+            wanted.setdefault((one.instrument, one.event), {})[one.recipient.record] = None
     return [
         ReadSurveyLinks(form, event, tuple(records)) for (form, event), records in wanted.items()
     ]

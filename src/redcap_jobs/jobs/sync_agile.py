@@ -15,6 +15,7 @@ import pandas as pd
 
 from redcap_jobs.jobs.partner_compare import (
     Found,
+    Member,
     arm_differs,
     fields_differ,
     in_order,
@@ -55,6 +56,7 @@ from redcap_jobs.plan import (
 from redcap_jobs.redcap.project import Project
 from redcap_jobs.redcap.records import record_arms
 from redcap_jobs.study.config import Study
+from redcap_jobs.study.partner_config import Partner
 from redcap_jobs.study.uses import PARTNER_COPY, fields
 
 NAME = "sync-agile"
@@ -129,7 +131,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         job=NAME,
         as_of=as_of,
         changes=changes,
-        decisions=decisions(ids, members),
+        decisions=decisions(partner, ids, members, several),
         owned=output_fields(study),
         shared=tuple(reference.field for reference in partner.write.opted_out),
         skips=tuple(skips),
@@ -183,12 +185,26 @@ def stamped(
     return pd.concat([changes, stamp], ignore_index=True)[CHANGE_COLUMNS]
 
 
-def decisions(ids: Mapping[str, str], members: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Give what the partner says of each participant it has."""
-    rows = [
-        [record, SUBJECT, "compared" if member in members else "missing there", "", "", ""]
-        for record, member in ids.items()
-    ]
+def decisions(
+    partner: Partner,
+    ids: Mapping[str, str],
+    members: Mapping[str, Member],
+    several: Sequence[Found],
+) -> pd.DataFrame:
+    """Give what the partner says of each participant it has, and the names of what differs."""
+    differing: dict[str, list[str]] = {}
+    for each in sorted(several, key=lambda found: found.urgency):
+        differing.setdefault(each.problem.record, []).append(each.kind)
+    rows = []
+    for record, member in ids.items():
+        word = "missing_there"
+        if member in members:
+            status = members[member]["status"]
+            word = status if status in partner.statuses else "compared"
+        why = [f"member {member}"]
+        if record in differing:
+            why.append(f"differs: {', '.join(differing[record])}")
+        rows.append([record, SUBJECT, word, "; ".join(why), "", ""])
     return pd.DataFrame(rows, columns=DECISION_COLUMNS, dtype="str")
 
 
@@ -198,7 +214,7 @@ def output_fields(study: Study) -> tuple[str, ...]:
     return tuple(dict.fromkeys(use.reference.field for use in fields(study) if use.role in own))
 
 
-def statuses(ids: Mapping[str, str], members: Mapping[str, Mapping[str, str]]) -> Table:
+def statuses(ids: Mapping[str, str], members: Mapping[str, Member]) -> Table:
     """Count the members that were compared by the partner's word for how they stand."""
     compared = [members[member]["status"] for member in ids.values() if member in members]
     rows = [

@@ -142,7 +142,7 @@ class Partner(PartnerAccess):
 
     ``enrol_when`` holds besides ``participants.who``. ``settle_minutes`` is how long a call whose
     answer was lost may still take effect: only then is it looked up. ``withdrawn`` is the
-    partner's status for who left; ``ended`` are those after which nothing is updated any more.
+    partner's status for who left, ``opted_out`` those of who wants no texts any more.
     """
 
     adapter: Literal["agile"]
