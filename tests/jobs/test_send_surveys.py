@@ -68,6 +68,18 @@ def test_who_gets_no_text_and_why(column: str, value: str, reason: str | None) -
         assert reason in why(plan)["1"]
 
 
+@pytest.mark.parametrize("due", ["days = 7", "months = 2"])
+@pytest.mark.parametrize("anchor", ["9999-12-31", "0001-01-01"])
+def test_a_date_at_the_end_of_the_calendar_stops_nobody_else(anchor: str, due: str) -> None:
+    """Projects write 9999-12-31 for "never"; whoever has it is asked for nothing."""
+    early = STUDY.replace("due = { days = 7 }", f"due = {{ {due} }}")
+    near = "2026-02-23" if due == "days = 7" else "2026-01-02"
+    plan = people(f"record | anchor\n1 | {anchor}\n2 | {near}", study=early).plan()
+    assert (set(bodies(plan)), why(plan)) == ({"2"}, {})
+    back = STUDY.replace("due = { days = 7 }", "due = { days = -7 }")
+    assert set(bodies(people(f"record | anchor\n1 | {anchor}", study=back).plan())) == set()
+
+
 def test_an_answer_that_was_begun_is_not_one_that_was_given() -> None:
     """REDCap's "[not completed]" in place of the time stamp: the participant is still asked."""
     plan = people("record | diary_timestamp\n1 | [not completed]").plan()

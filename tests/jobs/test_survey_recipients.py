@@ -62,3 +62,36 @@ def test_what_was_said_of_the_study_or_the_record_holds(
     plan = replace(texts, stops=[stop]).plan()
     assert bool(bodies(plan)) is texted
     assert why(plan) == ({} if texted else {"1": f"{state}: asked"})
+
+
+@pytest.mark.parametrize(
+    ("left", "left_on", "back_on", "texted"),
+    [
+        ("", "2026-03-01", "2026-02-10", False),
+        ("", "2027-03-01", "2026-02-10", False),
+        ("1", "2026-03-01", "2026-02-10", False),
+        ("", "2026-02-10", "2026-02-10", True),
+        ("1", "", "2026-02-10", True),
+    ],
+)
+def test_whoever_left_again_after_being_back_is_not_texted(
+    left: str, left_on: str, back_on: str, texted: bool
+) -> None:
+    """The day of their return says nothing of a later one on which they left."""
+    table = f"record | left | left_on | back_on\n1 | {left} | {left_on} | {back_on}"
+    assert bool(bodies(people(table).plan())) is texted
+
+
+@pytest.mark.parametrize(("zone", "texted"), [("", True), ("UNK", True), ("Pacific/Guam", False)])
+def test_who_has_no_time_zone_of_their_own_is_where_their_site_is(zone: str, texted: bool) -> None:
+    """Blank or marked as missing; noon in New York is the next morning's three in Guam."""
+    plan = people(f"record | zone\n1 | {zone}", codes={"UNK": "Unknown"}).plan()
+    assert bool(bodies(plan)) is texted
+
+
+@pytest.mark.parametrize("zone", ["Hawaii", "3", "america/new_york", "America", "../etc/passwd"])
+def test_a_time_zone_that_is_none_is_told_and_nobody_is_texted(zone: str) -> None:
+    """The hours of the site may be the middle of their night."""
+    plan = people(f"record | zone\n1 | {zone}\n2 |").plan()
+    assert set(bodies(plan)) == {"2"}
+    assert why(plan) == {"1": "time zone: holds no time zone that is known"}

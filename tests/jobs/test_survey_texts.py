@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 
@@ -83,6 +84,46 @@ def test_a_phone_that_had_its_text_today_waits(at: str, state: str, waits: bool)
     plan = people(ONE, messages=[before]).plan()
     assert ("waits its turn" in why(plan).get("1", "")) is waits
     assert bool(bodies(plan)) is not waits
+
+
+def test_of_one_phone_nobody_waits_for_all_the_reminders_of_another() -> None:
+    """A parent of two, a text a day: both children are asked before either is reminded again."""
+    daily = STUDY.replace("days_apart = 2, count = 1", "days_apart = 1, count = 5")
+    two = people("record | mobile\n1 | 2025550190\n2 | 2025550190", study=daily)
+    messages: list[dict[str, str]] = []
+    asked = []
+    for day in range(4):
+        text = only_text(replace(two, messages=messages), NOON + day * DAY)
+        asked.append((text.record, text.occurrence))
+        at = (NOON + day * DAY).isoformat()
+        row = known(int(text.occurrence), at, record=text.record, key=text.key)
+        messages.append(row | {"phone_hash": keyed("+12025550190", "phone")})
+    assert asked == [("1", "0"), ("2", "1"), ("1", "2"), ("2", "3")]
+
+
+def test_a_text_that_a_person_asked_for_comes_before_others_of_its_phone() -> None:
+    """Whoever calls is not told to wait for the child who was never asked."""
+    known_texts = [known(0, "2026-03-01T14:00:00Z"), known(101, "2026-03-02T16:00:00Z", "released")]
+    two = people("record | mobile\n2 | 2025550190\n1 | 2025550190", messages=known_texts)
+    assert (only_text(two).record, only_text(two).occurrence) == ("1", "101")
+
+
+def test_whose_turn_it_is_does_not_depend_on_the_order_of_rows() -> None:
+    """The longest due goes first, then the lower record id."""
+    table = [
+        "1 | 2025550190 | 2026-02-23",
+        "2 | 2025550190 | 2026-02-20",
+        "3 | 2025550190 | 2026-02-20",
+    ]
+    for rows in (table, table[::-1]):
+        assert only_text(people("record | mobile | anchor\n" + "\n".join(rows))).record == "2"
+
+
+def test_a_link_is_asked_for_once_though_two_surveys_need_it() -> None:
+    """Each link costs REDCap a request where the participant list is not to be had."""
+    second = STUDY[STUDY.index("[[surveys]]") :].replace('id = "diary"', 'id = "weekly"')
+    reads = people(ONE, study=STUDY + second).inputs(NOON).tables
+    assert [read.records for read in reads if isinstance(read, ReadSurveyLinks)] == [("1",)]
 
 
 def test_links_are_asked_for_only_where_a_text_goes_out() -> None:

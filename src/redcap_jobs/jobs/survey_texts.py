@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from redcap_jobs.jobs.survey_history import History
 from redcap_jobs.jobs.survey_judged import Judged
@@ -64,9 +64,7 @@ def written(
         for row in table.to_dict("records")
     }
     turns: Counter[str] = Counter()
-    for one in judged:
-        if not one.goes_out:
-            continue
+    for one in in_turn(judged):
         if one.recipient.problem[0]:
             done.problems.append(Problem(one.recipient.record, *one.recipient.problem))
             continue
@@ -80,6 +78,24 @@ def written(
             done.texts.append(text_of(inputs, one, body))
     done.problems = list(dict.fromkeys(done.problems))
     return done
+
+
+def in_turn(judged: Sequence[Judged]) -> list[Judged]:
+    """Give who is due a text, in the order in which they have their turn.
+
+    Surveys keep their order. Of one survey a text that a person asked for comes first, then whoever
+    was sent least of it: of two children with one parent's phone none waits for all the reminders
+    of the other. Then the longest due, whatever the order of rows.
+    """
+    place = {name: number for number, name in enumerate(dict.fromkeys(j.subject for j in judged))}
+
+    def turn(one: Judged) -> tuple[int, int, date, str]:
+        sent = one.due.occurrence - len(one.due.superseded)
+        asked_for = one.due.occurrence > RESENT
+        due_on = one.due_on or date.max
+        return place[one.subject], -1 if asked_for else sent, due_on, one.recipient.record
+
+    return sorted((one for one in judged if one.goes_out), key=turn)
 
 
 def waits(
