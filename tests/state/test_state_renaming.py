@@ -18,6 +18,7 @@ from redcap_jobs.state.journal_evidence import (
     mark_written_back,
     not_written_back,
 )
+from redcap_jobs.state.partner_calls import Confirmation, confirm, confirmed_arms
 from redcap_jobs.state.renaming import rename_record
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.stops import Stop, hindrance, say
@@ -145,3 +146,13 @@ def test_a_renaming_in_a_copy_leaves_the_studys_stops_alone(store: Store, journa
     say(store, STUDY, Stop("record", "1001", "stopped", "person"))
     rename_record(store, STUDY, copy, "1001", "2001")
     assert hindrance(store, STUDY, "", "1001")
+
+
+def test_a_confirmed_arm_follows(store: Store, project: ProjectKey, journal: Journal) -> None:
+    """What a person confirmed is not asked for again; the old name keeps nothing."""
+    journal.sent(posted(journal, text_to(project, "1001")), SID)
+    confirm(store, project, [Confirmation("1001", "hash", "entry corrected", "ann")])
+    confirm(store, project, [Confirmation("2001", "older", "mistyped", "ann")])
+    rename_record(store, STUDY, project, "1001", "2001")
+    kept = confirmed_arms(store, project)
+    assert kept.to_numpy().tolist() == [["2001", "hash"]]

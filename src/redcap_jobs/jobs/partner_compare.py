@@ -55,15 +55,26 @@ def only_here(ids: Mapping[str, str], members: Mapping[str, Member]) -> Iterator
 
 
 def only_there(
-    ids: Mapping[str, str], members: Mapping[str, Member], people: Mapping[str, Candidate]
+    ids: Mapping[str, str],
+    members: Mapping[str, Member],
+    people: Mapping[str, Candidate],
+    known: Mapping[str, Known],
 ) -> Iterator[Found]:
     """Tell of members that belong to nobody here, but not of second ones of somebody."""
     owned = set(ids.values())
+    gone = {one.member: record for record, one in known.items() if record not in people}
     for member, one in members.items():
         study_id = one["study_id"]
         if member in owned or study_id in ids:
             continue
-        if study_id in people:
+        if member in gone:
+            what = f"was enrolled as member {member} and is no record any more"
+            hint = (
+                "if it was renamed: redcap-jobs messages rename-record; else have the partner stop "
+                "its texts"
+            )
+            yield found(WHO, "only there", gone[member], "member", what, hint)
+        elif study_id in people:
             what = f"is member {member} with the partner, and nobody here enrolled it"
             hint = "poll-participants takes it over where the participant is to be enrolled"
             yield found(WHO, "only there", study_id, "member", what, hint)
@@ -98,7 +109,8 @@ def fields_differ(one: Candidate, member: Member, partner: Partner, region: str)
     """Tell where one participant and their member differ in what REDCap owns."""
     if member["study_id"] != one.record:
         what = f"member {member['member']} has another study id with the partner"
-        yield found(WHO, "study id", one.record, "member", what, "have the partner correct it")
+        hint = "have the partner correct it; if it was renamed: redcap-jobs messages rename-record"
+        yield found(WHO, "study id", one.record, "member", what, hint)
     untranslated = {where.partition(" ")[0] for where, _ in one.wrong}
     for each in partner.sent:
         here, there = one.payload.get(each.partner, ""), member[each.partner]

@@ -19,6 +19,10 @@ from redcap_jobs.partner.translate import same
 from redcap_jobs.plan import Inputs, PartnerCall, Problem
 from redcap_jobs.study.config import Study
 
+WHOSE_MEMBER = (
+    "if the record was renamed: redcap-jobs messages rename-record; else ask the partner whose it is, "
+    "and erase it only where there is no such member, or a second one is made"
+)
 PASSING = frozenset({"429", "401", "403", "no connection", "not done", "look-up"})
 """Codes that say nothing about the data: what they stopped is tried again."""
 
@@ -59,8 +63,8 @@ def judge(
         hint = "have the partner remove all but one; nothing is sent for this participant"
         return problem(one, "member", what, hint)
     if one.known_as and [member["member"] for member in there] != [one.known_as]:
-        what = "REDCap holds a member id that the partner does not know for this participant"
-        return problem(one, "member", what, "correct or erase it, or have the partner correct it")
+        what = "REDCap holds a member id that the partner does not have under this study id"
+        return problem(one, "member", what, WHOSE_MEMBER)
     if there:
         return adopted(study, inputs, one, known, there[0])
     return enrolled(inputs, one, known)

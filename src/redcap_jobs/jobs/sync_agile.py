@@ -102,7 +102,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     skips: list[Skip] = []
     several: list[Found] = [
         *only_here(ids, members),
-        *only_there(ids, members, people),
+        *only_there(ids, members, people, known),
         *twice_there(members, ids),
     ]
     problems: list[Problem] = []

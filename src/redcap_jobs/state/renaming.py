@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from redcap_jobs.errors import UsageError
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.plan import HINDERS
-from redcap_jobs.state.schema import decisions, inbound, journal, stops
+from redcap_jobs.state.schema import confirmations, decisions, inbound, journal, stops
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, RowMapping
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def rename_record(store: Store, study: str, project: ProjectKey, old: str, new: str) -> int:
     """Give everything of record ``old`` to ``new``; return how many journal rows that were.
 
-    One transaction: journal rows with their keys, decisions, and of a production project stops
+    One transaction: journal rows with their keys (texts and calls to the partner), decisions, arm
+    switches that were confirmed, and of a production project stops
     and the records of replies (those belong to the study). Rows of REDCap's message log moved
     along when REDCap renamed the record; since their keys still name ``old``, every journal row
     counts as changed and is written back once more.
@@ -45,6 +46,7 @@ def rename_record(store: Store, study: str, project: ProjectKey, old: str, new: 
             values = {"key": renamed(row["key"], new), "record": new, "version": row["version"] + 1}
             connection.execute(update(journal).where(*exactly(row)).values(values))
         rename_decisions(connection, project, old, new)
+        rename_confirmations(connection, project, old, new)
         if project.mode == "production":
             rename_stop(connection, study, old, new)
             rename_replies(connection, study, old, new)
@@ -90,6 +92,18 @@ def rename_decisions(connection: Connection, project: ProjectKey, old: str, new:
     jobs = set(connection.execute(newer).scalars())
     connection.execute(delete(decisions).where(*of_old, decisions.c.job.in_(jobs)))
     connection.execute(update(decisions).where(*of_old).values(record=new))
+
+
+def rename_confirmations(connection: Connection, project: ProjectKey, old: str, new: str) -> None:
+    """Move what a person confirmed, in place of what was confirmed under the new name."""
+    where = confirmations.c.project == str(project)
+    of_old = select(confirmations.c.subject).where(where, confirmations.c.record == old)
+    subjects = list(connection.execute(of_old).scalars())
+    own = (where, confirmations.c.record == new, confirmations.c.subject.in_(subjects))
+    connection.execute(delete(confirmations).where(*own))
+    connection.execute(
+        update(confirmations).where(where, confirmations.c.record == old).values(record=new)
+    )
 
 
 def has_word(connection: Connection, study: str, record: str) -> bool:
