@@ -79,6 +79,8 @@ class ReadRows:
     """Empty: every record."""
     stamps: tuple[str, ...] = ()
     """Surveys whose time stamps are wanted, too: columns ``<instrument>_timestamp``."""
+    everybody: bool = False
+    """Not limited to the records that a run is about, such as those of ``--record``."""
 
 
 @dataclass(frozen=True)

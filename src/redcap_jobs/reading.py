@@ -219,9 +219,12 @@ def gather(
                 and read not in tables
                 and serves(side, read, source, target)
             ]
-            if rows:
-                again = partial(read_roster, study, side.name, side.client, side.project)
-                tables.update(dict.fromkeys(rows, export(side, rows, records, again)))
+            again = partial(read_roster, study, side.name, side.client, side.project)
+            of_all = [read for read in rows if records and read.everybody]
+            of_those = [read for read in rows if read not in of_all]
+            for reads, ids in ((of_those, records), (of_all, ())):
+                if reads:
+                    tables.update(dict.fromkeys(reads, export(side, reads, ids, again)))
 
 
 def answered(

@@ -88,6 +88,21 @@ def test_three_bad_of_sixty_stop_nobody_else(study: Texting) -> None:
     assert len(study.accepted) == 57
 
 
+@pytest.mark.parametrize("consent", ["1", "0"])
+def test_a_phone_that_opted_out_under_one_record_is_not_texted_under_another(
+    study: Texting, consent: str
+) -> None:
+    """Nor by a run for that other record alone, nor where the first takes part no more."""
+    records = make_due(study, 2)
+    only(study, records)
+    out = {"part_mobile_number": "617-555-0111", "sms_opted_out": "1", "consent___1": consent}
+    study.home.enter(3041, {"record_id": records[0], "redcap_event_name": "baseline_arm_1", **out})
+    for options in ({}, {"records": (records[1],)}):
+        run = study.run(**options)
+        assert study.accepted == []
+        assert run.skip_reasons[f"its phone is that of record {records[0]}, which opted out"] == 1
+
+
 def test_a_weekend_without_runs_ends_in_one_text_on_monday(study: Texting) -> None:
     """An invitation and two reminders fell into an outage: one text, the others superseded."""
     study.home.edit_study("remind = { days_apart = 3", "remind = { days_apart = 1")

@@ -95,3 +95,19 @@ def test_a_time_zone_that_is_none_is_told_and_nobody_is_texted(zone: str) -> Non
     plan = people(f"record | zone\n1 | {zone}\n2 |").plan()
     assert set(bodies(plan)) == {"2"}
     assert why(plan) == {"1": "time zone: holds no time zone that is known"}
+
+
+@pytest.mark.parametrize("stopped_by", ["REDCap", "telephone"])
+def test_who_opted_out_and_takes_part_no_more_did_so_for_the_phone(stopped_by: str) -> None:
+    """Whoever withdraws consent altogether must not free the phone for a second record's texts."""
+    table = f"""
+    record | consent | mobile         | opt_out
+    1      | 0       | (202) 555-0190 | {"1" if stopped_by == "REDCap" else ""}
+    2      | 1       | 202-555-0190   |
+    3      | 0       | (202) 555-0191 |
+    4      | 1       | (202) 555-0191 |
+    """
+    stop = {"scope": "record", "subject": "1", "state": "stopped", "source": "person"}
+    plan = people(table, stops=[] if stopped_by == "REDCap" else [stop]).plan()
+    assert set(bodies(plan)) == {"4"}
+    assert why(plan)["2"] == "its phone is that of record 1, which opted out"

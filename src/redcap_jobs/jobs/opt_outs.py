@@ -44,10 +44,15 @@ def outputs_view(inputs: Inputs, read: ReadRows, arms: pd.Series) -> Participant
     return ParticipantView(rows, arms.index, inputs.target, arms, missing_codes=(), today=now)
 
 
-def ticked(study: Study, inputs: Inputs, arms: pd.Series) -> pd.Series:
-    """Say whose opt-out field is ticked (``bool``), whatever ``participants.opted_out`` reads."""
+def ticked(
+    study: Study, inputs: Inputs, arms: pd.Series, read: ReadRows | None = None
+) -> pd.Series:
+    """Say whose opt-out field is ticked (``bool``), whatever ``participants.opted_out`` reads.
+
+    ``read`` is the one that holds the field, if not that of all outputs.
+    """
     found = pd.Series(data=False, index=arms.index)
-    read = outputs_read(study, inputs)
+    read = read or outputs_read(study, inputs)
     if read is not None:
         view = outputs_view(inputs, read, arms)
         for reference in study.participants.write.opted_out:

@@ -58,7 +58,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     Problems in the participants' data are told by the jobs that decide from them, not here.
     """
     persons = people(study, inputs, inputs.tables[source_rows(study, inputs)], as_of)
-    known = recipients(study, inputs, persons)
+    known = recipients(study, inputs, persons, as_of)
     return Plan(
         job=NAME,
         as_of=as_of,

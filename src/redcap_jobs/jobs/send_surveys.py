@@ -16,6 +16,7 @@ from redcap_jobs.jobs.message_log import log_changes
 from redcap_jobs.jobs.opt_outs import opt_out_changes, output_fields, outputs_read
 from redcap_jobs.jobs.survey_judged import QUIET, Everything, Judged, judge
 from redcap_jobs.jobs.survey_reads import log_rows, source_rows
+from redcap_jobs.jobs.survey_refusals import refusal_reads
 from redcap_jobs.jobs.survey_texts import link_reads, text_of, written
 from redcap_jobs.plan import (
     DECISION_COLUMNS,
@@ -55,6 +56,8 @@ def reads(study: Study, inputs: Inputs) -> Sequence[Read]:
     """Name what is needed: fields, the log's keys, what the state knows; then the survey links."""
     wanted: list[Read] = [source_rows(study, inputs), ReadMessages(), ReadStops()]
     wanted += [read for read in (log_rows(study, inputs), outputs_read(study, inputs)) if read]
+    if not inputs.fresh:
+        wanted += refusal_reads(study, inputs)
     if inputs.fresh or inputs.as_of is None or any(read not in inputs.tables for read in wanted):
         return wanted
     return [*wanted, *link_reads(inputs, judge(study, inputs, inputs.as_of).judged)]

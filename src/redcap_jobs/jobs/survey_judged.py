@@ -94,7 +94,7 @@ class Everything:
 def judge(study: Study, inputs: Inputs, as_of: datetime) -> Everything:
     """Judge every survey of every participant at an aware instant."""
     persons = people(study, inputs, inputs.tables[source_rows(study, inputs)], as_of)
-    known = recipients(study, inputs, persons)
+    known = recipients(study, inputs, persons, as_of)
     before = history(inputs.tables[ReadMessages()], logged_rows(study, inputs), inputs.project)
     reader = DateReader(persons.records)
     judged: list[Judged] = []

@@ -8,8 +8,7 @@ opted out did so for their phone: it gets no texts for its other records either.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -18,6 +17,12 @@ import pandas as pd
 
 from redcap_jobs.jobs.opt_outs import ticked
 from redcap_jobs.jobs.participants import People
+from redcap_jobs.jobs.survey_refusals import (
+    opted_out,
+    refusals,
+    refused_elsewhere,
+    said_of_records,
+)
 from redcap_jobs.messaging.phone import phones
 from redcap_jobs.plan import HINDERS, Inputs, ReadStops
 from redcap_jobs.redcap.logic import Reference
@@ -55,8 +60,10 @@ class Recipient:
         return instant.astimezone(ZoneInfo(self.zone))
 
 
-def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipient]:
-    """Give everybody who takes part, by record."""
+def recipients(
+    study: Study, inputs: Inputs, people: People, as_of: datetime
+) -> dict[str, Recipient]:
+    """Give everybody who takes part, by record, as they stand at an aware instant."""
     view = people.view.at(None)
     why = reasons(study, view)
     out = opted_out(study, view) | ticked(study, inputs, people.arms)
@@ -72,7 +79,6 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
         "code": texts_of(view, study.participants.language),
         "mobile": written,
         "why": why.mask((why == "") & out, OPTED_OUT),
-        "out": pd.Series("", index=view.index, dtype="str").mask(out, "1"),
         **parsed,
         **{f"value {name}": texts for name, texts in placeholders(study, view)},
     }
@@ -80,14 +86,14 @@ def recipients(study: Study, inputs: Inputs, people: People) -> dict[str, Recipi
         {str(key): str(value) for key, value in row.items()}
         for row in pd.DataFrame(columns).assign(record=view.index).to_dict("records")
     ]
-    elsewhere = phones_refused(rows, stops)
+    elsewhere = refusals(study, inputs, as_of)
     leave = said_of_records(stops, "allowed")
     found = {}
     for one in rows:
         phone_hash = hashes.get(one["e164"], "")
         about = (("phone", phone_hash), ("record", one["record"]), WHOLE_STUDY)
         stop = next((stopped[each] for each in about if each in stopped), "")
-        stop = stop or refused_elsewhere(one, elsewhere[one["e164"]], leave)
+        stop = stop or refused_elsewhere(one["record"], elsewhere.get(one["e164"], ()), leave)
         language, unknown = language_of(study, one["code"])
         no = one["why"] or stop or ("" if one["mobile"] else "no mobile number")
         found[one["record"]] = Recipient(
@@ -117,42 +123,6 @@ def reasons(study: Study, view: ParticipantView) -> pd.Series:
         out = view.stops(people.opted_out.expression)
         why = why.mask((why == "") & out, OPTED_OUT)
     return why
-
-
-def opted_out(study: Study, view: ParticipantView) -> pd.Series:
-    """Say who has opted out by the condition (``bool``); a missing-data code says so of nobody."""
-    condition = study.participants.opted_out
-    if condition is None:
-        return pd.Series(data=False, index=view.index)
-    return condition.expression.truth(view)
-
-
-def said_of_records(stops: pd.DataFrame, state: str) -> dict[str, str]:
-    """Give record → when that was said of it."""
-    those = stops[(stops["scope"] == "record") & (stops["state"] == state)]
-    return dict(zip(those["subject"], those["at"], strict=True))
-
-
-def phones_refused(
-    rows: Iterable[Mapping[str, str]], stops: pd.DataFrame
-) -> defaultdict[str, list[tuple[str, str]]]:
-    """Give phone → each of its records that opted out: when ('' in REDCap), and its id."""
-    stopped = said_of_records(stops, "stopped")
-    found = defaultdict(list)
-    for one in rows:
-        if one["e164"] and (one["out"] or one["record"] in stopped):
-            found[one["e164"]].append((stopped.get(one["record"], ""), one["record"]))
-    return found
-
-
-def refused_elsewhere(
-    one: Mapping[str, str], refusals: Iterable[tuple[str, str]], leave: Mapping[str, str]
-) -> str:
-    """Say which other record stops this phone, '' for none; later leave for this one outweighs it."""
-    for said, record in refusals:
-        if record != one["record"] and not leave.get(one["record"], "") > said:
-            return f"its phone is that of record {record}, which opted out"
-    return ""
 
 
 def left(off: OffStudy, view: ParticipantView) -> pd.Series:
