@@ -8,8 +8,7 @@ said twice; it is still one request per call, and the journal decides.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,16 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from redcap_jobs.errors import CredentialsError, RedcapJobsError
+from redcap_jobs.notify.logs import REDACT
+from redcap_jobs.partner.answers import (
+    Reply,
+    as_id,
+    as_text,
+    json_object,
+    refusal,
+    retry_after,
+    status_word,
+)
 from redcap_jobs.plan import Posted
 from redcap_jobs.redcap.transport import no_connection
 
@@ -39,11 +48,13 @@ LONGEST_PAUSE = timedelta(seconds=60)
 LISTINGS = 3
 """So often a list is read whose pages moved under the reader."""
 MOST_PAGES = 1000
-MEMBER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What an id may look like that is kept in the state and in REDCap."""
 OK, CREATED = 200, 201
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT = 401, 403, 404, 408
-TOO_MANY, SERVER_ERROR = 429, 500
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 400, 401, 403, 404
+REQUEST_TIMEOUT, CONFLICT, UNPROCESSABLE, TOO_MANY, SERVER_ERROR = 408, 409, 422, 429, 500
+AGAIN = frozenset({OK, REQUEST_TIMEOUT, TOO_MANY})
+ABOUT_DATA = frozenset({BAD_REQUEST, CONFLICT, UNPROCESSABLE})
+NOT_DONE = "not done"
+"""The code of a refusal that gives no reason: nothing was done, and it says nothing of the data."""
 
 
 class PartnerUnreachable(RedcapJobsError):
@@ -61,32 +72,32 @@ class Access:
 
     @classmethod
     def of(cls, access: PartnerAccess, credentials: Credentials) -> Access:
-        """Read what the study file names. Raises CredentialsError for what is not set."""
+        """Read what the study file names.
+
+        Raises CredentialsError for what is not set, and for a token that fits no header.
+        """
         if access.token:
-            return cls(access.url, token=credentials.require(access.token))
-        user, password = str(access.user), str(access.password)
-        return cls(
-            access.url, user=credentials.require(user), password=credentials.require(password)
-        )
+            token = credentials.require(access.token)
+            if not (token.isascii() and token.isprintable()) or " " in token:
+                raise CredentialsError(
+                    f"{access.token} holds signs that no token has (a blank, a line break, a "
+                    "letter that is not of a-z); copy it anew from the partner"
+                )
+            REDACT.learn([token])
+            return cls(access.url, token=token)
+        user = credentials.require(str(access.user))
+        password = credentials.require(str(access.password))
+        REDACT.learn([password])
+        return cls(access.url, user=user, password=password)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request; given as its ``auth``, so that ~/.netrc adds nothing of its own."""
         if self.token:
             request.headers["Authorization"] = f"Bearer {self.token}"
             return request
-        signed: requests.PreparedRequest = requests.auth.HTTPBasicAuth(self.user, self.password)(
-            request
-        )
+        basic = requests.auth.HTTPBasicAuth(self.user.encode(), self.password.encode())
+        signed: requests.PreparedRequest = basic(request)
         return signed
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer: its status, its JSON object (None where it has none), and how long to wait."""
-
-    status: int
-    body: Mapping[str, Any] | None = field(repr=False)
-    wait: timedelta | None = None
 
 
 class PartnerClient:
@@ -206,36 +217,40 @@ class PartnerClient:
                     )
                 return Posted("unknown", note=f"the answer was lost ({type(error).__name__})")
             if reply.status != TOO_MANY:
-                return self._posted(reply)
-            if attempt + 1 < ATTEMPTS:
-                self._clock.sleep(self._pause(attempt, reply))
+                return self._posted(reply, payload, member)
+            pause = self._pause(attempt, reply)
+            if attempt + 1 == ATTEMPTS or pause > LONGEST_PAUSE:
+                break
+            self._clock.sleep(pause)
         return Posted("rejected", code="429", not_sent=True, stops="the partner asks to wait")
 
-    def _posted(self, reply: Reply) -> Posted:
-        """Say what is known after an answer."""
+    def _posted(self, reply: Reply, payload: Mapping[str, str], member: str) -> Posted:
+        """Say what is known after an answer to what was sent, of ``member`` if it had an id."""
         body = reply.body or {}
         if reply.status in (OK, CREATED):
-            member = as_id(body.get(self.adapter.member_id))
-            if member:
-                said = body.get(self.adapter.status)
-                status = str(said) if is_word(said) else ""
-                return Posted("sent", reference=member, status=status)
-            return Posted("unknown", note="the answer holds no member")
-        if reply.status in (UNAUTHORIZED, FORBIDDEN):
+            return self._taken(body, payload, member)
+        if not SERVER_ERROR > reply.status >= BAD_REQUEST or reply.status == REQUEST_TIMEOUT:
+            return Posted("unknown", note=f"HTTP {reply.status}")
+        code, named = refusal(body, payload)
+        if reply.status == UNAUTHORIZED or (reply.status == FORBIDDEN and code):
             stops = f"the partner refuses the credentials (HTTP {reply.status}); correct them"
             return Posted("rejected", code=str(reply.status), not_sent=True, stops=stops)
-        if reply.status >= SERVER_ERROR or reply.status in (OK, REQUEST_TIMEOUT):
-            return Posted("unknown", note=f"HTTP {reply.status}")
-        if not SERVER_ERROR > reply.status >= 400:
-            return Posted("unknown", note=f"HTTP {reply.status}")
-        code, named = refusal(body)
+        if reply.body is not None and reply.status in ABOUT_DATA:
+            code = code or str(reply.status)
         about = f", field {named}" if named else ""
-        return Posted(
-            "rejected",
-            code=code or str(reply.status),
-            not_sent=True,
-            sentence=f"the partner refused it ({code or reply.status}{about}); correct the data",
-        )
+        why = f"({code}{about}); correct the data" if code else f"(HTTP {reply.status}, no reason)"
+        sentence = f"the partner refused it {why}"
+        return Posted("rejected", code=code or NOT_DONE, not_sent=True, sentence=sentence)
+
+    def _taken(self, body: Mapping[str, Any], payload: Mapping[str, str], member: str) -> Posted:
+        """Believe an answer that shows a member: the one that was meant."""
+        shown, asked = as_id(body.get(self.adapter.member_id)), self.adapter.study_id
+        if not shown:
+            return Posted("unknown", note="the answer holds no member")
+        study_id = as_text(body.get(asked))
+        if (member and shown != member) or (study_id and study_id != payload.get(asked, study_id)):
+            return Posted("unknown", note="the answer is about another member")
+        return Posted("sent", reference=shown, status=status_word(body, self.adapter.status))
 
     def _read(self, path: str, query: Mapping[str, str]) -> Reply:
         """Ask a question, again where that may help; 404 is an answer."""
@@ -256,7 +271,11 @@ class PartnerClient:
                     return reply
                 what = f"HTTP {reply.status} without a usable answer"
                 pause = self._pause(attempt, reply)
-                if reply.status < SERVER_ERROR and reply.status not in (OK, TOO_MANY):
+                if pause > LONGEST_PAUSE:
+                    what = f"HTTP {reply.status}, and it asks to wait longer than a run may"
+                if pause > LONGEST_PAUSE or not (
+                    reply.status in AGAIN or reply.status >= SERVER_ERROR
+                ):
                     break
             if attempt + 1 < ATTEMPTS:
                 self._clock.sleep(pause)
@@ -274,11 +293,11 @@ class PartnerClient:
             timeout=TIMEOUTS,
             allow_redirects=False,
         ) as response:
-            return Reply(response.status_code, json_object(response), retry_after(response))
+            wait = retry_after(response, self._clock.now())
+            return Reply(response.status_code, json_object(response), wait)
 
     def _pause(self, attempt: int, reply: Reply) -> timedelta:
-        asked = reply.wait if reply.wait is not None else FIRST_PAUSE * 2**attempt
-        return min(asked, LONGEST_PAUSE)
+        return reply.wait if reply.wait is not None else FIRST_PAUSE * 2**attempt
 
     def _path(self, path: str, member: str) -> str:
         return path.format(member=quote(member, safe=""))
@@ -289,43 +308,3 @@ class PartnerClient:
     def unreachable(self, what: str) -> PartnerUnreachable:
         """Return the error that says so of this partner."""
         return PartnerUnreachable(f"the partner at {self._access.url}: {what}")
-
-
-def json_object(response: requests.Response) -> Mapping[str, Any] | None:
-    """Return an answer's JSON object; None where it is of another kind, or cut off."""
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        return None
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, Mapping) else None
-
-
-def retry_after(response: requests.Response) -> timedelta | None:
-    """Return how long an answer asks to wait; None where it does not say so in seconds."""
-    asked = response.headers.get("Retry-After", "")
-    return timedelta(seconds=int(asked)) if asked.isdecimal() else None
-
-
-def refusal(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the code of a refusal and the field it is about; free text may quote a value."""
-    error = body.get("error")
-    said: Sequence[object] = ()
-    if isinstance(error, Mapping):
-        said = (error.get("code"), error.get("field"))
-    code, named = (str(each) if is_word(each) else "" for each in (*said, None, None)[:2])
-    return code, named
-
-
-def is_word(value: object) -> bool:
-    """Tell whether a value is a name, such as ``invalid_field``, and no text."""
-    return isinstance(value, str) and value.replace("_", "").isalnum() and len(value) <= 40
-
-
-def as_id(value: object) -> str:
-    """Return an id as text; '' for what cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value) if MEMBER_ID.fullmatch(str(value)) else ""

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from redcap_jobs.messaging.phone import BadPhone, e164
+from redcap_jobs.partner.answers import as_text
 
 if TYPE_CHECKING:
     from redcap_jobs.study.partner_config import PartnerField
@@ -86,13 +87,6 @@ def same(field: PartnerField, here: str, there: str, region: str) -> bool:
         return here == there.strip()
     one, other = to_redcap(field, here, region), to_redcap(field, there, region)
     return not isinstance(other, Untranslatable) and one == other
-
-
-def as_text(value: Any) -> str:
-    """Give a JSON value as text; null is ''."""
-    if value is None:
-        return ""
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 def member_row(member: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
