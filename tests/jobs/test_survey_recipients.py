@@ -111,3 +111,40 @@ def test_who_opted_out_and_takes_part_no_more_did_so_for_the_phone(stopped_by: s
     plan = people(table, stops=[] if stopped_by == "REDCap" else [stop]).plan()
     assert set(bodies(plan)) == {"4"}
     assert why(plan)["2"] == "its phone is that of record 1, which opted out"
+
+
+@pytest.mark.parametrize(
+    ("may_text", "texted"),
+    [
+        ("[texts] <> '0'", {"2", "3"}),
+        ("[lang] <> '3'", {"1", "2", "3"}),
+        ("[texts] = '1' or [consent] = '1'", {"1", "2", "3"}),
+        ("[texts] = '1'", {"2"}),
+    ],
+)
+def test_an_unknown_agreement_is_none(may_text: str, texted: set[str]) -> None:
+    """It may stand for a no; where another field agrees whatever it stands for, that counts."""
+    study = STUDY.replace("[texts] = '1'", may_text)
+    table = "record | texts\n1 | UNK\n2 | 1\n3 |"
+    assert set(bodies(people(table, study=study, codes={"UNK": "Unknown"}).plan())) == texted
+
+
+@pytest.mark.parametrize("declined", ["3", "UNK"])
+def test_an_unknown_answer_may_be_any_choice_of_its_field(declined: str) -> None:
+    """Also one that is neither yes nor no."""
+    study = STUDY.replace("[texts] = '1'", "[lang] <> '3'").replace(
+        'language = "lang"', 'language = "zone"'
+    )
+    study = study.replace('time_zone = "zone"\n', "")
+    table = f"record | lang | zone\n1 | {declined} | 1\n2 | 1 | 1"
+    plan = people(table, study=study, codes={"UNK": "Unknown"}).plan()
+    assert set(bodies(plan)) == {"2"}
+
+
+def test_a_missing_data_code_in_the_field_that_is_ticked_stops_without_a_condition() -> None:
+    """Whether they opted out is unknown; it says nothing of another record of their phone."""
+    study = STUDY.replace("opted_out = \"[opt_out] = '1'\"\n", "")
+    assert study != STUDY
+    table = "record | mobile | opt_out\n1 | 2025550190 | UNK\n2 | 2025550190 |"
+    plan = people(table, study=study, codes={"UNK": "Unknown"}).plan()
+    assert (set(bodies(plan)), why(plan)) == ({"2"}, {"1": "has opted out (REDCap)"})

@@ -45,18 +45,25 @@ def outputs_view(inputs: Inputs, read: ReadRows, arms: pd.Series) -> Participant
 
 
 def ticked(
-    study: Study, inputs: Inputs, arms: pd.Series, read: ReadRows | None = None
+    study: Study,
+    inputs: Inputs,
+    arms: pd.Series,
+    read: ReadRows | None = None,
+    *,
+    or_unknown: bool = False,
 ) -> pd.Series:
     """Say whose opt-out field is ticked (``bool``), whatever ``participants.opted_out`` reads.
 
-    ``read`` is the one that holds the field, if not that of all outputs.
+    ``read`` is the one that holds the field, if not that of all outputs. ``or_unknown`` counts a
+    missing-data code, too.
     """
     found = pd.Series(data=False, index=arms.index)
+    marks = {TICKED} | (set(inputs.target.missing_data_codes) if or_unknown else set())
     read = read or outputs_read(study, inputs)
     if read is not None:
         view = outputs_view(inputs, read, arms)
         for reference in study.participants.write.opted_out:
-            found |= view.values(reference) == TICKED
+            found |= view.values(reference).isin(marks)
     return found
 
 

@@ -66,7 +66,7 @@ def recipients(
     """Give everybody who takes part, by record, as they stand at an aware instant."""
     view = people.view.at(None)
     why = reasons(study, view)
-    out = opted_out(study, view) | ticked(study, inputs, people.arms)
+    out = opted_out(study, view) | ticked(study, inputs, people.arms, or_unknown=True)
     written = texts_of(view, study.participants.mobile)
     parsed = phones(written, study.study.region)
     hashes = {each: inputs.keyed(each, "phone") for each in parsed["e164"].unique() if each}
@@ -117,7 +117,7 @@ def reasons(study: Study, view: ParticipantView) -> pd.Series:
         why = why.mask((why == "") & left(off, view), "off study")
     if people.may_text is None:
         return why.mask(why == "", "participants.may_text is not given in the study file")
-    agreed = people.may_text.expression.truth(view)
+    agreed = view.surely(people.may_text.expression)
     why = why.mask((why == "") & ~agreed, "has not agreed to texts")
     if people.opted_out is not None:
         out = view.stops(people.opted_out.expression)

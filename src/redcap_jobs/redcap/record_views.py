@@ -43,6 +43,7 @@ class _View:
         self._record = record
         codes = project.missing_data_codes if missing_codes is None else missing_codes
         self._missing_codes = [code for code in codes if code]
+        self.missing_reads_as = ""
         self._now = pd.Series(today.to_numpy(dtype="datetime64[s]"), index=index)
 
     @property
@@ -61,7 +62,9 @@ class _View:
         Raises DictionaryError for an unknown field or event, LookupError for a field not read.
         """
         stored = self._stored(reference)
-        return stored.mask(stored.isin(self._missing_codes), "") if self._missing_codes else stored
+        if not self._missing_codes:
+            return stored
+        return stored.mask(stored.isin(self._missing_codes), self.missing_reads_as)
 
     def coded_missing(self, reference: Reference) -> pd.Series:
         """Say per entry (``bool``) whether a missing-data code is stored."""
@@ -204,6 +207,22 @@ class ParticipantView(_View):
                 if column in self._cells.rows.columns:
                     stopped |= self._take(column, self._positions(reference)) == "1"
         return stopped
+
+    def surely(self, expression: Expression) -> pd.Series:
+        """Say per entry (``bool``) whether a condition holds, whatever a missing-data code stands for.
+
+        "Unknown" may be any choice of its field: it gives no leave that one of them would refuse.
+        """
+        found = expression.truth(self)
+        coded = [each for each in expression.references if self.coded_missing(each).any()]
+        choices = {
+            choice.code for each in coded for choice in self.project.field(each.field).choices
+        }
+        for choice in {"0", "1"} | choices if coded else ():
+            other = copy(self)
+            other.missing_reads_as = choice
+            found &= expression.truth(other)
+        return found
 
     def smart(self, name: str, args: tuple[str, ...] = ()) -> pd.Series:  # noqa: ARG002 - Context
         """Give a smart variable; '' where there is no event, arm or group."""
