@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
-from redcap_jobs.partner_guards import members_are_whole
+from redcap_jobs.partner_guards import few_at_once, members_are_whole
 from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
 from redcap_jobs.text_guards import journal_is_whole, survey_ids_are_known, texts_per_run
 
@@ -28,6 +28,8 @@ ALLOWANCES = {
     "share": "let this run overwrite up to this share of the filled cells, e.g. --allow share=0.5",
     "records": "accept an export of only N records, e.g. --allow records=120",
     "members": "accept that the partner lists N members only",
+    "withdrawals": "let this run withdraw up to N members with the partner",
+    "updates": "let this run update up to N members with the partner",
     "texts": "let this run send up to N texts, e.g. --allow texts=900",
     "adopt": "take over values this state did not write, e.g. --allow adopt=vt_state,vt_target",
 }
@@ -128,6 +130,9 @@ def parse_allowances(pairs: Sequence[str]) -> dict[str, str]:
         ("rows", r"\d+"),
         ("records", r"\d+"),
         ("texts", r"\d+"),
+        ("members", r"\d+"),
+        ("withdrawals", r"\d+"),
+        ("updates", r"\d+"),
         ("share", r"0?\.\d+|0|1|1\.0+"),
     ):
         if name in allow and not re.fullmatch(form, allow[name]):
@@ -353,6 +358,7 @@ GUARDS: tuple[Guard, ...] = (
     survey_ids_are_known,
     journal_is_whole,
     texts_per_run,
+    few_at_once,
     members_are_whole,
 )
 

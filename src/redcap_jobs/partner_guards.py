@@ -1,11 +1,12 @@
-"""Guards for plans made from the partner's list of members."""
+"""Guards for what is told to the partner at once, and for plans made from its list of members."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import GuardRefused
-from redcap_jobs.plan import Inputs, Plan, ReadMembers, ReadPartnerCalls
+from redcap_jobs.plan import Inputs, PartnerCall, Plan, ReadMembers, ReadPartnerCalls
 
 if TYPE_CHECKING:
     from redcap_jobs.guards import GuardContext
@@ -15,6 +16,30 @@ def members_read(inputs: Inputs) -> dict[str, int]:
     """Count the members that the partner listed; {} where the whole list was not asked for."""
     members = inputs.tables.get(ReadMembers())
     return {} if members is None else {"members_read": len(members)}
+
+
+def few_at_once(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse to withdraw or update many at once: a condition mistyped, a column imported wrongly.
+
+    The limits are ``[partner] withdrawals_per_run`` and ``updates_per_run``; a first run enrols
+    everybody, so enrolments have no such limit.
+    """
+    partner = context.study.partner
+    if partner is None:
+        return plan
+    told = Counter(action.call for action in plan.actions if isinstance(action, PartnerCall))
+    for call, name, limit, what in (
+        ("withdraw", "withdrawals", partner.withdrawals_per_run, "members would be withdrawn"),
+        ("update", "updates", partner.updates_per_run, "members would be updated"),
+    ):
+        most = int(context.allow.get(name, limit))
+        if told[call] > most:
+            raise GuardRefused(
+                name,
+                f"{told[call]} {what}, the limit for a run is {most}; the partner was told nothing. "
+                f"If so many are right, to allow it once: --allow {name}={told[call]}",
+            )
+    return plan
 
 
 def members_are_whole(plan: Plan, context: GuardContext) -> Plan:

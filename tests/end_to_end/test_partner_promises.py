@@ -172,3 +172,30 @@ def test_a_wrong_token_ends_the_run_with_what_to_do(study: Partnering) -> None:
     assert told.exit_code == ExitCode.SETUP
     assert "[partner] names" in told.message
     assert study.writes == Counter()
+
+
+@pytest.mark.parametrize(
+    ("values", "call", "name", "limit"),
+    [
+        ({"off_study": "1", "off_study_date": "2026-11-20"}, "withdraw", "withdrawals", 10),
+        ({"part_first_name": "Wren"}, "update", "updates", 15),
+    ],
+)
+def test_a_mistake_about_everybody_is_told_to_nobody(
+    study: Partnering, values: dict[str, str], call: str, name: str, limit: int
+) -> None:
+    """Too many withdrawals or updates at once: exit 4, and nothing until a person allows it."""
+    study.home.edit_study("updates_per_run = 100", "updates_per_run = 15")
+    study.run()
+    people = enrolled(study)
+    assert len(people) > limit
+    study.sandbox.partner.forget_accepted()
+    study.clock.pass_by(timedelta(minutes=15))
+    for record in people:
+        study.edit(record, **values)
+    refused = study.run()
+    assert refused.exit_code == ExitCode.REFUSED, refused
+    assert f"--allow {name}={len(people)}" in refused.message
+    assert not study.writes
+    study.run(allow={name: str(len(people))})
+    assert study.writes == Counter({call: len(people)})

@@ -141,7 +141,9 @@ class Partner(PartnerAccess):
     """``[partner]``: who is enrolled with the texting partner, where, and what is exchanged.
 
     ``enrol_when`` holds besides ``participants.who``. ``settle_minutes`` is how long a call whose
-    answer was lost may still take effect: only then is it looked up. ``withdrawn`` is the
+    answer was lost may still take effect: only then is it looked up. ``per_run`` limits all calls
+    that change something, the rest waits; a plan with more withdrawals or updates than theirs is
+    refused. ``withdrawn`` is the
     partner's status for who left, ``opted_out`` those of who wants no texts any more.
     """
 
@@ -151,6 +153,8 @@ class Partner(PartnerAccess):
     opted_out: tuple[Text, ...] = ("opted_out",)
     settle_minutes: WholeFromOne = 15
     per_run: WholeFromOne = 2000
+    withdrawals_per_run: WholeFromOne = 10
+    updates_per_run: WholeFromOne = 100
     requests_per_minute: Annotated[int, Field(strict=True, ge=1)] = 120
     development: PartnerAccess | None = None
     write: PartnerWrite
