@@ -122,6 +122,7 @@ RULES = [
     ("one variable for two values", ('"TWILIO_NUMBER"', '"TWILIO_ACCOUNT_SID"'), "sender.number: names the same variable as account_sid"),
     ("texts to the sender", ('"TEXTS_TO_ME"', '"TWILIO_NUMBER"'), "development.recipients[0]: names the variable of sender.number; name one with a phone of yours"),
     ("two pauses on one day", ("[defaults.surveys]\n", '[[pauses]]\nfrom = 2027-01-03\nuntil = 2027-01-05\nwhy = "move"\n[defaults.surveys]\n'), "pauses[1]: overlaps pauses[0]; let one end before the other begins"),
+    ("hours of each participant's own", ("may_text =", 'text_hours = "[first-event-name][given]"\nmay_text ='), "participants.text_hours: is not heeded: everybody is texted within messages.hours of their own time zone; leave it out"),
     ("an event of a log's field", ('"l_key"', '"[baseline_arm_1][l_key]"'), 'message_log.write.message_key: names an event or instance, which message_log.at and the text decide; write "l_key"'),
     ("an instance of the log", ('at = ["baseline_arm_1", "baseline_arm_2"]', 'at = { form = "log", instance = 1 }'), "message_log.at: must be an event, or one event per arm; an instance is chosen for every text: leave at out in a project without events"),
     ("two values in one field of the log", ('sid = "l_sid"', 'sid = "l_status"'), 'message_log.write.status: "l_status" on baseline_arm_1 is also written by message_log.write.sid'),

@@ -128,6 +128,13 @@ def pauses_do_not_overlap(study: Study) -> Iterator[Flaw]:
                 yield Flaw(("pauses", index), f"overlaps pauses[{earlier}]", hint)
 
 
+def nobody_has_hours_of_their_own(study: Study) -> Iterator[Flaw]:
+    """A participant's wish that somebody entered, and that nothing heeds, would be broken daily."""
+    if study.surveys and study.participants.text_hours:
+        what = "is not heeded: everybody is texted within messages.hours of their own time zone"
+        yield Flaw(("participants", "text_hours"), what, "leave it out")
+
+
 def log_is_found_again(study: Study) -> Iterator[Flaw]:
     """Fields of the log are named alone: ``at`` says the event, a text has its own instance."""
     log = study.message_log
@@ -273,6 +280,7 @@ TEXT_RULES: tuple[Callable[[Study], Iterator[Flaw]], ...] = (
     languages_are_whole,
     placeholders_can_be_named,
     pauses_do_not_overlap,
+    nobody_has_hours_of_their_own,
     log_is_found_again,
 )
 SURVEY_RULES: tuple[Callable[[Study, int, Survey], Iterator[Flaw]], ...] = (
