@@ -129,7 +129,7 @@ def pauses_do_not_overlap(study: Study) -> Iterator[Flaw]:
 
 
 def nobody_has_hours_of_their_own(study: Study) -> Iterator[Flaw]:
-    """A participant's wish that somebody entered, and that nothing heeds, would be broken daily."""
+    """Refuse wishes that nothing heeds: somebody entered them, and they would be broken daily."""
     if study.surveys and study.participants.text_hours:
         what = "is not heeded: everybody is texted within messages.hours of their own time zone"
         yield Flaw(("participants", "text_hours"), what, "leave it out")
