@@ -144,9 +144,16 @@ class PartnerClient:
         return None if reply.status == NOT_FOUND else self._whole_member(reply.body)
 
     def members_of(self, study_id: str) -> list[Mapping[str, Any]]:
-        """Look up all members with a study's id: normally one or none."""
+        """Look up all members with a study's id: normally one or none.
+
+        Raises what :meth:`all_members` raises, and PartnerUnreachable where only members of others
+        came: whoever is not found is enrolled, so an answer to another question is not "none".
+        """
         found = self._listed({self.adapter.study_id: study_id})
-        return [each for each in found if str(each.get(self.adapter.study_id)) == study_id]
+        own = [each for each in found if as_text(each.get(self.adapter.study_id)) == study_id]
+        if found and not own:
+            raise self.unreachable("asked for one study id, it answers with other members")
+        return own
 
     def all_members(self) -> list[Mapping[str, Any]]:
         """List every member; pages that moved under the reader are read again.
@@ -176,7 +183,7 @@ class PartnerClient:
         for _ in range(MOST_PAGES):
             body = self._read(path, parameters).body or {}
             members, total = body.get(self.adapter.members), body.get(self.adapter.total)
-            if not isinstance(members, list) or not isinstance(total, int):
+            if not isinstance(members, list) or type(total) is not int:
                 raise self.unreachable("what came is no list of members")
             for each in members:
                 found[str(self._whole_member(each)[self.adapter.member_id])] = each
@@ -185,6 +192,8 @@ class PartnerClient:
             following = body.get(self.adapter.next_page)
             if not following:
                 return list(found.values()), totals == {len(found)} and read == len(found)
+            if not members or read > total:
+                return [], False
             path, parameters = self._own_path(following), {}
         raise self.unreachable(f"its list of members has more than {MOST_PAGES} pages")
 
