@@ -40,11 +40,15 @@ FAULTS = (
     "partner-timeout",
     "partner-cut-json",
     "partner-html",
+    "partner-late",
+    "partner-late",
     "partner-429",
     "partner-503",
     "partner-refuse-drop",
 )
 KILLED = ("at ", "between ")
+LATE_SECONDS = 840.0
+"""A call may take effect so long after its answer was lost: a minute less than settle_minutes."""
 
 
 class PartnerChaos(ChaosStudy):
@@ -107,7 +111,8 @@ def disturbed_run(study: PartnerChaos, random: Random) -> None:
     else:
         for fault in random.sample(FAULTS, k=random.choice([0, 1, 1, 2])):
             rate, scope = random.choice([0.1, 0.2, 0.5]), random.choice(["", "", "arm", "all"])
-            sandbox.fault(fault, rate=rate, seconds=0.8, action=scope)
+            seconds = LATE_SECONDS if fault == "partner-late" else 0.8
+            sandbox.fault(fault, rate=rate, seconds=seconds, action=scope)
     children = [study.start(POLL, hurt)]
     if random.random() < 0.2:
         children.append(study.start(SYNC, drawn_hurt(random)))
