@@ -16,7 +16,7 @@ import pandas as pd
 
 from redcap_jobs.errors import Finding, GuardRefused, StudyFileError
 from redcap_jobs.plan import MEMBER_COLUMNS, Problem, ReadMembers
-from redcap_jobs.state.partner_calls import partner_calls
+from redcap_jobs.state.partner_calls import has_members
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
@@ -53,7 +53,7 @@ class PartnerDesk:
             found = [each for one in read.study_ids for each in self.client.members_of(one)]
         else:
             found = self.client.all_members()
-            if not found and not partner_calls(self.store, self.project).empty:
+            if not found and has_members(self.store, self.project):
                 raise self.client.unreachable("its list of members is suddenly empty")
         frame = members_frame(found, self.partner, self.client.adapter)
         if read.study_ids:

@@ -90,10 +90,22 @@ def member_of(store: Store, project: ProjectKey, record: str) -> str:
         .where(journal.c.kind == KIND, journal.c.project == str(project))
         .where(journal.c.record == record, journal.c.message == "enrol")
         .where(journal.c.state == "sent")
-        .order_by(journal.c.claimed_at.desc())
+        .order_by(journal.c.claimed_at.desc(), journal.c.key.desc(), journal.c.attempt.desc())
     )
     with store.read() as connection:
         return str(connection.execute(query).scalars().first() or "")
+
+
+def has_members(store: Store, project: ProjectKey) -> bool:
+    """Tell whether anybody of a project was ever enrolled."""
+    query = (
+        select(journal.c.key)
+        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(journal.c.message == "enrol", journal.c.state == "sent")
+        .limit(1)
+    )
+    with store.read() as connection:
+        return connection.execute(query).first() is not None
 
 
 def confirmed_arms(store: Store, project: ProjectKey) -> pd.DataFrame:
