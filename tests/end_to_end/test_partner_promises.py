@@ -84,13 +84,14 @@ BAD = {
 
 def test_fifteen_bad_records_stop_nobody_else(tmp_path: Path) -> None:
     """Each is explained, the run ends partly failed, and everybody else is with the partner."""
-    with partnering(tmp_path, participants=60) as study:
+    count = ALL if LONG else 60
+    with partnering(tmp_path, participants=count) as study:
         study.run()
         good = enrolled(study)
         assert len(good) > 30
     folder = tmp_path / "again"
     folder.mkdir()
-    with partnering(folder, participants=60) as study:
+    with partnering(folder, participants=count) as study:
         spoilt = iter([record for record in good if study.baseline(record)["rand_group"] == "1"])
         bad: dict[str, str] = {}
         for name, values in BAD.items():
@@ -109,6 +110,9 @@ def test_fifteen_bad_records_stop_nobody_else(tmp_path: Path) -> None:
             if not run.get(record, "") and not any(f"record {record}:" in p for p in told.problems)
         ]
         assert unexplained == []
+        sys.stdout.write(
+            f"{len(enrolled(study))} of {len(good)} are with the partner, 15 explained\n"
+        )
 
 
 def test_an_answer_that_was_lost_is_looked_up_before_anything_is_repeated(
