@@ -68,6 +68,19 @@ def test_a_text_that_was_accepted_is_found_again(
     assert logged == sorted(text.sid for text in study.accepted)
 
 
+def test_a_run_for_one_record_finds_that_the_state_was_lost(study: Texting) -> None:
+    """Its text would fill the empty journal, and the next run for all would trust that."""
+    state = study.home.folder / "state.db"
+    empty = state.read_bytes()
+    study.run(records=("T1001",))
+    assert len(study.accepted) == len(study.log_rows()) == 1
+    state.write_bytes(empty)
+    for left in study.home.folder.glob("state.db-*"):
+        left.unlink()
+    run = study.run(records=("T1002",))
+    assert (run.exit_code, len(study.accepted)) == (ExitCode.REFUSED, 1)
+
+
 def test_results_are_written_back_though_twilio_cannot_be_asked_again(
     study: Texting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

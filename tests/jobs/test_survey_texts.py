@@ -198,3 +198,19 @@ def test_what_fell_due_in_a_pause_comes_after_it_or_never(texts: str, sent: bool
     plan = people(ONE, study=STUDY + pause).plan(NOON + DAY)
     assert bool(bodies(plan)) is sent
     assert ("lapsed in the pause" in why(plan).get("1", "")) is not sent
+
+
+@pytest.mark.parametrize(
+    ("day", "texts", "told"),
+    [(3, "drop", "lapsed in the pause"), (3, "wait", ""), (4, "drop", ""), (4, "wait", "")],
+)
+def test_a_reminder_that_fell_due_in_a_pause_lapses_alone(day: int, texts: str, told: str) -> None:
+    """The invitation went out before, the first reminder falls into it, the second after it."""
+    twice = STUDY.replace("count = 1", "count = 2")
+    pause = f'[[pauses]]\nfrom = 2026-03-03\nuntil = 2026-03-04\nwhy = "snow"\ntexts = "{texts}"\n'
+    invited = known(0, "2026-03-02T14:00:00Z")
+    plan = people(ONE, study=twice + pause, messages=[invited]).plan(NOON + day * DAY)
+    assert told in why(plan).get("1", "")
+    assert [text.occurrence for text in plan.actions if isinstance(text, Text)] == (
+        [] if told else [str(day // 2)]
+    )

@@ -72,7 +72,8 @@ class Due:
     """What is to be done about one survey of one person.
 
     ``occurrence`` is the text that is due (0: the invitation); ``superseded`` those before it that
-    will never be sent; ``on`` the date on which the next one is due, where there is one.
+    will never be sent; ``on`` the date on which the next one is due, or fell due, where there is one:
+    that of the survey for the first text that goes out.
     """
 
     decision: Decision
@@ -147,7 +148,8 @@ def _by_schedule(survey: Survey, due_on: date, today: date, attempts: Sequence[A
         return _after(survey, base, counted_from, last_done, open_until)
     if today > open_until:
         return Due("too_late", on=due_on, why=f"more than {survey.latest.days} days late")
-    return Due("due", latest, tuple(range(last_done + 1, latest)), today, _named(latest))
+    since = due_on if last_done < 0 else _date_of(survey, base, counted_from, latest)
+    return Due("due", latest, tuple(range(last_done + 1, latest)), since, _named(latest))
 
 
 def _blocked(happened: Sequence[Attempt], *, is_over: bool) -> Due | None:
@@ -189,10 +191,16 @@ def _after(survey: Survey, base: int, counted_from: date, last_done: int, open_u
     following = last_done + 1
     if survey.remind is None or following > survey.remind.count:
         return Due("asked", why="every text of it was sent")
-    on = counted_from + timedelta(days=survey.remind.days_apart * (following - base))
+    on = _date_of(survey, base, counted_from, following)
     if on > open_until:
         return Due("asked", why="no further text is due in its time")
     return Due("waiting", following, on=on, why=f"{_named(following)} on {on}")
+
+
+def _date_of(survey: Survey, base: int, counted_from: date, occurrence: int) -> date:
+    """Say on which day an occurrence is due."""
+    apart = survey.remind.days_apart if survey.remind else 0
+    return counted_from + timedelta(days=apart * (occurrence - base))
 
 
 def _named(occurrence: int) -> str:

@@ -137,8 +137,8 @@ def of_survey(
         wanted = survey.only_when.expression.truth(view)
     events = events_by_arm(survey, inputs)
     for place, record in enumerate(persons.records):
-        arm = persons.arms.iloc[place]
-        event = "" if not inputs.source.is_longitudinal else events.get(arm, "")
+        arm = None if pd.isna(persons.arms.iloc[place]) else int(persons.arms.iloc[place])
+        event = "" if not inputs.source.is_longitudinal or arm is None else events.get(arm, "")
         other_arm = survey.arm is not None and study.arms[survey.arm].number != arm
         if other_arm or (inputs.source.is_longitudinal and not event):
             continue
@@ -175,12 +175,15 @@ def with_reasons(
     no = ""
     if found.decision == "due":
         no = who.no or ("" if wanted else "its condition (only_when) does not hold")
-        no = no or hindered(study, as_of, who, one.due_on)
+        no = no or hindered(study, as_of, who, found.on or one.due_on)
     return replace(one, due=found, no=no)
 
 
 def hindered(study: Study, as_of: datetime, who: Recipient, due_on: date) -> str:
-    """Say which pause or hour of the day stands against a text that is due, '' for none."""
+    """Say which pause or hour of the day stands against a text, '' for none.
+
+    ``due_on`` is the day on which this very text fell due.
+    """
     today = who.local(as_of).date()
     for pause in study.pauses:
         if pause.from_ <= today <= pause.until:

@@ -38,12 +38,15 @@ def stamped(study: Study, project: Project) -> set[str]:
 
 
 def log_rows(study: Study, inputs: Inputs) -> ReadRows | None:
-    """Name the keys of REDCap's message log, and SIDs; None where the study file names no log."""
+    """Name the keys of REDCap's message log, and SIDs; None where the study file names no log.
+
+    A run for some records reads the whole log: one row of anybody shows that a state is lost.
+    """
     log = study.message_log
     if log is None:
         return None
     named = tuple(each[0].field for each in (log.write.message_key, log.write.sid) if each)
-    return ReadRows("target", named, log_events(log, inputs.target))
+    return ReadRows("target", named, log_events(log, inputs.target), everybody=not inputs.fresh)
 
 
 def logged_rows(study: Study, inputs: Inputs) -> pd.DataFrame:
