@@ -153,6 +153,7 @@ def copied(
 ) -> tuple[list[Wanted], list[Problem]]:
     """Give the cells that hold the partner's word on one member; a blank there erases nothing."""
     partner, problems = partner_of(study), []
+    region, zone = study.study.region, ZoneInfo(study.study.time_zone)
     status = member["status"]
     wanted: list[Wanted] = []
     if status in partner.statuses:
@@ -160,7 +161,7 @@ def copied(
     if status in partner.opted_out:
         wanted.append((record, partner.write.opted_out, TICKED))
     for each in partner.copied:
-        value = to_redcap(each, member[each.partner], study.study.region)
+        value = to_redcap(each, member[each.partner], region, zone)
         if isinstance(value, Untranslatable):
             hint = "add it to [[partner.fields]], or have the partner correct it"
             problems.append(Problem(record, each.partner, str(value), hint))

@@ -7,20 +7,22 @@ Blank stands for blank on both sides. Phones are E.164 at the partner, dates ISO
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from redcap_jobs.messaging.phone import BadPhone, e164
-from redcap_jobs.partner.answers import as_text
+from redcap_jobs.partner.answers import NO_TEXT, as_text
 
 if TYPE_CHECKING:
     from redcap_jobs.study.partner_config import PartnerField
 
 ISO_DAY = "%Y-%m-%d"
 DAY_WIDTH = len("2026-11-23")
-WHOLE = re.compile(r"-?\d+")
+FOUR_DIGITS = 1000
+WHOLE = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -44,36 +46,55 @@ def to_partner(field: PartnerField, value: str, region: str) -> str | Untranslat
         phone = e164(value, region)
         return Untranslatable(phone.reason) if isinstance(phone, BadPhone) else phone.e164
     if field.kind == "date":
-        return in_format(value[:DAY_WIDTH], ISO_DAY, field.date)
+        return in_format(day_of(value), ISO_DAY, field.date)
     if field.kind == "whole" and not WHOLE.fullmatch(value):
         return Untranslatable("holds no whole number")
     return value
 
 
-def to_redcap(field: PartnerField, value: str, region: str) -> str | Untranslatable:
-    """Give the partner's value as REDCap writes it."""
+def to_redcap(
+    field: PartnerField, value: str, region: str, zone: tzinfo | None = None
+) -> str | Untranslatable:
+    """Give the partner's value as REDCap writes it; an instant as its day in ``zone``."""
     value = value.strip()
     if not value:
         return ""
+    if NO_TEXT in value:
+        return Untranslatable("the partner has a list or an object instead of a value")
     if field.values is not None:
         return field.back.get(value, Untranslatable("the partner has a word without translation"))
     if field.kind == "phone":
         phone = e164(value, region)
         return Untranslatable(phone.reason) if isinstance(phone, BadPhone) else phone.e164
     if field.kind == "date":
-        written = value[:DAY_WIDTH] if field.date == ISO_DAY else value
+        written = day_of(value, zone) if field.date == ISO_DAY else value
         return in_format(written, field.date, ISO_DAY)
     if field.kind == "whole" and not WHOLE.fullmatch(value):
         return Untranslatable("the partner has no whole number")
     return value
 
 
-def in_format(written: str, of: str, to: str) -> str | Untranslatable:
-    """Write a date in another format."""
+def day_of(written: str, zone: tzinfo | None = None) -> str:
+    """Return the day of a date, or of an ISO 8601 time; '' for anything else.
+
+    A time with an offset is an instant: its day is that of ``zone``, where one is given.
+    """
+    if len(written) <= DAY_WIDTH:
+        return written
     try:
-        return datetime.strptime(written, of).strftime(to)  # noqa: DTZ007 - a date has no zone
+        at = datetime.fromisoformat(written)
+        return (at.astimezone(zone) if at.tzinfo and zone else at).date().isoformat()
+    except (ValueError, OverflowError):
+        return ""
+
+
+def in_format(written: str, of: str, to: str) -> str | Untranslatable:
+    """Write a date in another format; a year before 1000 is a slip, and would lose its zeros."""
+    try:
+        day = datetime.strptime(written, of)  # noqa: DTZ007 - a date has no zone
     except ValueError:
         return Untranslatable("holds no date")
+    return day.strftime(to) if day.year >= FOUR_DIGITS else Untranslatable("holds no date")
 
 
 def same(field: PartnerField, here: str, there: str, region: str) -> bool:
@@ -82,11 +103,16 @@ def same(field: PartnerField, here: str, there: str, region: str) -> bool:
     ``here`` is REDCap's value in the partner's words.
     """
     if field.kind == "text":
-        return " ".join(here.split()) == " ".join(there.split())
+        return plain(here) == plain(there)
     if field.kind in ("choice", "whole"):
         return here == there.strip()
     one, other = to_redcap(field, here, region), to_redcap(field, there, region)
     return not isinstance(other, Untranslatable) and one == other
+
+
+def plain(text: str) -> str:
+    """Give a text with single blanks, and each accent in one way of writing it."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def member_row(member: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
