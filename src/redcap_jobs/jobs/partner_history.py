@@ -15,6 +15,9 @@ from redcap_jobs.plan import Inputs
 ENROL, ARM, UPDATE, WITHDRAW = "enrol", "arm", "update", "withdraw"
 CALLS = (ENROL, ARM, UPDATE, WITHDRAW)
 UNDER_WAY = frozenset({"claimed", "posting", "unknown"})
+MAYBE = frozenset({"posting", "unknown"})
+LOOKED_UP = "look-up"
+"""The code of a call whose answer was lost and that may be made again."""
 MESSAGE = "partner-"
 
 
@@ -23,17 +26,25 @@ class Known:
     """What happened between one participant and the partner, so far as it took effect.
 
     ``member`` is the partner's id; ``told`` and ``arm`` are the keyed hashes of the payload and
-    the arm last confirmed; ``refused`` those the partner refused last, by call; ``done`` counts
-    calls that took effect; ``open`` are calls of which nobody knows.
+    the arm last confirmed. Where a later call may have taken effect though nobody heard of it,
+    ``told`` is blank and ``arm_in_doubt`` true. ``refused`` are hash, code and instant of what the
+    partner refused last, by call; ``done`` counts calls that took effect; ``open`` are calls of
+    which nobody knows.
     """
 
     member: str = ""
     told: str = ""
     arm: str = ""
+    arm_in_doubt: bool = False
     withdrawn: bool = False
-    refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    refused: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
+
+    @property
+    def arm_is_known(self) -> bool:
+        """Tell whether the journal can say which arm the partner has."""
+        return bool(self.arm) and not self.arm_in_doubt
 
     def key(self, inputs: Inputs, call: str, record: str) -> tuple[str, str]:
         """Give the journal's key of the next call of one kind, and its occurrence."""
@@ -57,18 +68,28 @@ def note(known: Known, call: str, row: Mapping[str, str]) -> None:
     if row["state"] in UNDER_WAY:
         known.open.add(call)
     elif row["state"] == "rejected" and row["code"]:
-        known.refused[call] = (row["payload_hash"], row["code"])
+        known.refused[call] = (row["payload_hash"], row["code"], row["at"])
     elif row["state"] == "sent":
-        known.done[call] += 1
-        known.refused.pop(call, None)
-        if call == ENROL:
-            known.member, known.withdrawn = row["member"], False
-        if call in (ENROL, UPDATE):
-            known.told = row["payload_hash"]
+        note_taken(known, call, row)
+    if row["state"] in MAYBE or row["code"] == LOOKED_UP:
+        if call == UPDATE:
+            known.told = ""
         elif call == ARM:
-            known.arm = row["payload_hash"]
-        elif call == WITHDRAW:
-            known.withdrawn = True
+            known.arm_in_doubt = True
+
+
+def note_taken(known: Known, call: str, row: Mapping[str, str]) -> None:
+    """Add one call that took effect."""
+    known.done[call] += 1
+    known.refused.pop(call, None)
+    if call == ENROL:
+        known.member, known.withdrawn = row["member"], False
+    if call in (ENROL, UPDATE):
+        known.told = row["payload_hash"]
+    elif call == ARM:
+        known.arm, known.arm_in_doubt = row["payload_hash"], False
+    elif call == WITHDRAW:
+        known.withdrawn = True
 
 
 def payload_hash(inputs: Inputs, payload: Mapping[str, str]) -> str:

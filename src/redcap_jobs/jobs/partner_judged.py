@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from redcap_jobs.jobs.partner_history import (
     ARM,
     ENROL,
+    LOOKED_UP,
     UPDATE,
     WITHDRAW,
     Known,
@@ -23,8 +25,12 @@ WHOSE_MEMBER = (
     "if the record was renamed: redcap-jobs messages rename-record; else ask the partner whose it is, "
     "and erase it only where there is no such member, or a second one is made"
 )
-PASSING = frozenset({"429", "401", "403", "no connection", "not done", "look-up"})
+PASSING = frozenset({"429", "401", "403", "no connection", "not done", LOOKED_UP})
 """Codes that say nothing about the data: what they stopped is tried again."""
+AGAIN_AFTER = timedelta(days=1)
+"""So long what the partner refused is left alone; then it may have mended its side."""
+
+Member = Mapping[str, str]
 
 
 @dataclass
@@ -43,14 +49,14 @@ def judge(
     inputs: Inputs,
     one: Candidate,
     known: Known,
-    members: Mapping[str, list[dict[str, str]]],
+    members: Mapping[str, Sequence[Member]],
     confirmed: Mapping[str, str],
 ) -> Judgement:
     """Decide about one participant."""
     if ENROL in known.open:
         return Judgement("waits", "nobody knows yet whether the enrolment took effect")
     if known.member:
-        return judge_member(study, inputs, one, known, confirmed)
+        return judge_member(study, inputs, one, known, members.get(one.record, []), confirmed)
     if one.no and not one.known_as:
         return Judgement("waits" if one.no != OFF_STUDY else "not_wanted", one.no)
     if one.wrong:
@@ -111,10 +117,14 @@ def adopted(
 
 
 def judge_member(
-    study: Study, inputs: Inputs, one: Candidate, known: Known, confirmed: Mapping[str, str]
+    study: Study,
+    inputs: Inputs,
+    one: Candidate,
+    known: Known,
+    there: Sequence[Member],
+    confirmed: Mapping[str, str],
 ) -> Judgement:
-    """Decide about a participant who is with the partner."""
-    del study
+    """Decide about a participant who is with the partner; ``there`` is what was looked up."""
     if one.has_left:
         if known.withdrawn:
             return Judgement("withdrawn", "withdrawn with the partner, too")
@@ -134,32 +144,59 @@ def judge_member(
         if refused:
             return refused
         judged = Judgement("update", calls=[call_of(inputs, one, known, UPDATE, one.payload)])
-    add_arm(inputs, one, known, confirmed, judged)
+    if one.known_as not in ("", known.member):
+        what = "REDCap holds another member id than the one that was enrolled"
+        hint = f"it is member {known.member}; correct it, or erase it and the next run writes it"
+        judged.decision = "problem"
+        judged.problems.append(Problem(one.record, "member", what, hint))
+    add_arm(study, inputs, one, known, there, confirmed, judged)
     return judged
 
 
 def add_arm(
+    study: Study,
     inputs: Inputs,
     one: Candidate,
     known: Known,
+    there: Sequence[Member],
     confirmed: Mapping[str, str],
     judged: Judgement,
 ) -> None:
-    """Assign the arm the first time; a switch only once a person has confirmed just that arm."""
-    wanted = arm_hash(inputs, one.arm)
-    if wanted in ("", known.arm):
-        return
-    if known.arm and confirmed.get(one.record) != wanted:
-        judged.decision = "problem"
-        judged.problems.append(arm_problem(one, "the arm in REDCap changed after it was assigned"))
+    """Assign the arm where the partner has none; a switch only once a person has confirmed it.
+
+    Where the journal cannot tell which arm the partner has, what was looked up does.
+    """
+    wanted, arm = arm_hash(inputs, one.arm), partner_of(study).arm
+    if not wanted or arm is None or (wanted == known.arm and known.arm_is_known):
         return
     refused = refusal(inputs, one, known, ARM, {ARM: one.arm})
     if refused:
         judged.decision = "problem"
         judged.problems += refused.problems
         return
-    judged.decision = "arm"
-    judged.calls.append(call_of(inputs, one, known, ARM, {ARM: one.arm}))
+    call, why = call_of(inputs, one, known, ARM, {ARM: one.arm}), ""
+    if known.arm_is_known:
+        why = "the arm in REDCap changed after it was assigned"
+    else:
+        found = [each for each in there if each["member"] == known.member]
+        has = found[0].get(arm.partner, "") if found else ""
+        if not found:
+            judged.decision = "problem"
+            what = f"the partner does not have member {known.member} under this study id"
+            judged.problems.append(Problem(one.record, "member", what, WHOSE_MEMBER))
+            return
+        if has == one.arm:
+            call = replace(call, adopts=True)
+        elif has:
+            why = "the partner has this participant in another arm"
+        elif known.arm not in ("", wanted):
+            why = "the arm in REDCap changed after it was assigned"
+    if why and confirmed.get(one.record) != wanted:
+        judged.decision = "problem"
+        judged.problems.append(arm_problem(one, why))
+        return
+    judged.decision = "problem" if judged.problems else "arm"
+    judged.calls.append(call)
 
 
 def arm_problem(one: Candidate, what: str) -> Problem:
@@ -177,13 +214,20 @@ def refusal(
     """Leave alone what the partner refused in the very same words; None to go on."""
     if call in known.open:
         return Judgement("waits", f"nobody knows yet whether the {call} took effect")
-    refused, code = known.refused.get(call, ("", ""))
-    if code in PASSING or refused != payload_hash(inputs, payload):
+    refused, code, at = known.refused.get(call, ("", "", ""))
+    if code in PASSING or refused != payload_hash(inputs, payload) or is_long_ago(inputs, at):
         return None
     what = f"the partner refused it ({code})"
-    judged = problem(one, call, what, "correct the data in REDCap, or ask the partner")
+    hint = "correct the data in REDCap, or ask the partner; it is tried again once a day"
+    judged = problem(one, call, what, hint)
     judged.error = f"{call}: refused by the partner ({code})"
     return judged
+
+
+def is_long_ago(inputs: Inputs, at: str) -> bool:
+    """Tell whether what was refused at an instant (UTC, as the state writes it) is due again."""
+    then = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    return inputs.as_of is not None and inputs.as_of - then >= AGAIN_AFTER
 
 
 def call_of(

@@ -116,15 +116,20 @@ def rows_read(study: Study, inputs: Inputs) -> list[Read]:
 
 
 def to_look_up(study: Study, inputs: Inputs) -> tuple[str, ...]:
-    """Name those who are to be enrolled and of whom nobody knows whether they are there."""
+    """Name those of whom only the partner can say whether they are there, or in which arm."""
     found, known, _ = everybody(study, inputs, inputs.as_of)
     return tuple(
-        record
-        for record, one in found.items()
-        if not known.get(record, Known()).member
-        and ENROL not in known.get(record, Known()).open
-        and (one.known_as or not (one.no or one.wrong or one.lacking))
+        record for record, one in found.items() if is_open(one, known.get(record, Known()))
     )
+
+
+def is_open(one: Candidate, known: Known) -> bool:
+    """Tell whether the partner must be asked about somebody before anything is decided."""
+    if ENROL in known.open:
+        return False
+    if known.member:
+        return not (one.no or one.wrong or known.arm_is_known) and one.arm != ""
+    return one.known_as != "" or not (one.no or one.wrong or one.lacking)
 
 
 def everybody(

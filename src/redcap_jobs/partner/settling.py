@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from redcap_jobs.jobs.partner_history import LOOKED_UP
 from redcap_jobs.plan import Problem
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_evidence import found, not_done
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from redcap_jobs.state.journal_entry import Entry
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
-
-LOOKED_UP = "look-up"
-"""The code of a call that the partner turned out not to have taken."""
 
 
 def settle_unknown(
