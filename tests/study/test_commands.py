@@ -14,7 +14,9 @@ import pytest
 from redcap_jobs.cli import main
 from redcap_jobs.sandbox.ismile import ismile_projects
 from redcap_jobs.sandbox.members import user
+from redcap_jobs.sandbox.partner_account import made_up_partner
 from redcap_jobs.sandbox.server import Sandbox
+from redcap_jobs.sandbox.twilio_account import made_up_account
 from redcap_jobs.study.loading import bundled_study_text, load_bundled_or_file
 from redcap_jobs.study.starter_texts import uncommented
 from redcap_jobs.study.uses import conditions
@@ -29,7 +31,8 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     projects = ismile_projects(participants=60, as_of=date(2026, 11, 22))
-    with Sandbox(projects=projects) as server:
+    accounts = {"twilio": made_up_account(), "partner": made_up_partner()}
+    with Sandbox(projects=projects, **accounts) as server:
         yield server
 
 
@@ -61,6 +64,8 @@ def study(sandbox: Sandbox, tmp_path: Path) -> Path:
     text = re.sub(
         r'(?m)^url = ".*"$', f'url = "{sandbox.url}"', bundled_study_text("ismile"), count=1
     )
+    text = text.replace("[sender]\n", f'[sender]\nurl = "{sandbox.twilio_url}"\n')
+    text = re.sub(r"https://\w+\.agilehealth\.example", sandbox.partner_url, text)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -69,7 +74,7 @@ def study(sandbox: Sandbox, tmp_path: Path) -> Path:
 def env_file(sandbox: Sandbox, tmp_path: Path) -> Path:
     path = tmp_path / "credentials.env"
     path.touch(0o600)
-    path.write_text("".join(f"{name}={token}\n" for name, token in sandbox.tokens.items()))
+    path.write_text("".join(f"{name}={token}\n" for name, token in sandbox.variables.items()))
     return path
 
 
@@ -196,7 +201,9 @@ def test_warnings_alone_end_with_exit_0(run: Run, study: Path, env_file: Path) -
 def without_right_to_groups(sandbox: Sandbox, env_file: Path) -> None:
     """Put a token in place whose user may not see data access groups."""
     token = sandbox.project(3042).add_user(user("guest", data_access_groups=False))
-    env_file.write_text(f"{DEV}={token}\n")
+    lines = env_file.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith(f"{DEV}=")]
+    env_file.write_text("\n".join([*kept, f"{DEV}={token}", ""]))
 
 
 def test_a_token_that_may_not_see_groups_needs_none_without_sites(

@@ -58,8 +58,9 @@ def command(
 
     Alone, the file's own mistakes are told, all at once. With --token the project is asked as
     well: is it the one declared, do all fields, events, arms and choices exist and fit; and for
-    every condition how many records are true, false and blank; and, where REDCAP_JOBS_STATE_URL
-    names a state, whether an id vanished that texts went out under. Nothing is ever written.
+    every condition how many records are true, false and blank; whether Twilio and the partner know
+    the credentials and the sender; and, where REDCAP_JOBS_STATE_URL names a state, whether an id
+    vanished that texts went out under. Nothing is ever written, sent or enrolled.
 
     \b
     Examples:
@@ -99,6 +100,7 @@ def ask(study: Study, token: str, env_file: Path | None) -> Checked:
     from redcap_jobs.clock import SystemClock
     from redcap_jobs.study.credentials import load_credentials
     from redcap_jobs.study.live import check_live, open_client
+    from redcap_jobs.study.live_services import check_services
     from redcap_jobs.study.nearest import did_you_mean
 
     declared = study.redcap.projects
@@ -114,7 +116,8 @@ def ask(study: Study, token: str, env_file: Path | None) -> Checked:
     with open_client(study.redcap.url, token, credentials, clock, per_minute) as client:
         checked = check_live(study, token, client, clock.now())
     told = check_journal(study, token, credentials)
-    return replace(checked, findings=(*told, *checked.findings))
+    services = check_services(study, token, credentials, clock)
+    return replace(checked, findings=(*told, *checked.findings, *services))
 
 
 def check_journal(study: Study, token: str, credentials: Credentials) -> list[CheckFinding]:

@@ -155,6 +155,19 @@ class PartnerClient:
             raise self.unreachable("asked for one study id, it answers with other members")
         return own
 
+    def verify(self) -> None:
+        """Make sure that the credentials open a list of members.
+
+        Raises:
+            CredentialsError: The partner refuses them.
+            PartnerUnreachable: No answer, or none that is a list of members.
+
+        """
+        name, _ = self.adapter.page_size
+        body = self._read(self.adapter.listing, {name: "1"}).body or {}
+        if not isinstance(body.get(self.adapter.members), list):
+            raise self.unreachable("what came is no list of members")
+
     def all_members(self) -> list[Mapping[str, Any]]:
         """List every member; pages that moved under the reader are read again.
 

@@ -126,28 +126,39 @@ def open_desk(
             development opens production's members.
 
     """
+    from redcap_jobs.partner.courier import PartnerCourier
+
+    partner, client = required(study), client_of(study, credentials, project, clock)
+    courier = PartnerCourier(partner, project, job, run_id, store, client, keyed.one)
+    return PartnerDesk(partner, project, store, client, courier, run_id)
+
+
+def client_of(
+    study: Study, credentials: Credentials, project: ProjectKey, clock: Clock
+) -> PartnerClient | None:
+    """Return who asks the partner in a run on a project; None where nobody may be reached.
+
+    Raises what :func:`open_desk` raises.
+    """
     from redcap_jobs.partner.adapter import ADAPTERS
     from redcap_jobs.partner.agile import Access, PartnerClient
-    from redcap_jobs.partner.courier import PartnerCourier
     from redcap_jobs.redcap.budget import RequestBudget
     from redcap_jobs.state.address import state_home
 
     partner, access = required(study), access_of(study, project)
-    client = None
-    if access is not None:
-        budget = RequestBudget(
-            state_home() / "requests",
-            access.url,
-            per_minute=partner.requests_per_minute,
-            clock=clock,
-            service="partner",
-        )
-        signed = Access.of(access, credentials)
-        if project.mode != "production":
-            refuse_production_credentials(partner, access, credentials)
-        client = PartnerClient(signed, ADAPTERS[partner.adapter], clock=clock, budget=budget)
-    courier = PartnerCourier(partner, project, job, run_id, store, client, keyed.one)
-    return PartnerDesk(partner, project, store, client, courier, run_id)
+    if access is None:
+        return None
+    budget = RequestBudget(
+        state_home() / "requests",
+        access.url,
+        per_minute=partner.requests_per_minute,
+        clock=clock,
+        service="partner",
+    )
+    signed = Access.of(access, credentials)
+    if project.mode != "production":
+        refuse_production_credentials(partner, access, credentials)
+    return PartnerClient(signed, ADAPTERS[partner.adapter], clock=clock, budget=budget)
 
 
 def refuse_production_credentials(
