@@ -38,6 +38,11 @@ def loaded(*changes: tuple[str, str]) -> Study:
         ('partner = "lastName"', 'partner = "firstName"', "already"),
         ('partner = "lastName"', 'partner = "last name"', "letters, digits"),
         ('partner = "lastName"', 'partner = "study_id"', "member's own id"),
+        ('partner = "lastName"', 'partner = "studyId"', "record's own name"),
+        ('partner = "lastName"', 'partner = "memberId"', "the partner gives it"),
+        ('partner = "lastName"', 'partner = "status"', "withdrawals"),
+        ('role = "arm"', 'urgent = true', 'needs role = "arm"'),
+        ('partner = "arm"', 'partner = "group"', 'is named "arm"'),
         ('url = "https://api.agilehealth.example"', 'url = "http://api.agilehealth.example"', "https"),
         (
             'url = "https://sandbox.agilehealth.example"\ntoken = "AGILE_DEV_TOKEN"',

@@ -77,7 +77,7 @@ class PartnerCourier:
             raise ValueError("there is nobody to call")
         if call.call == "enrol":
             study_id = {self._client.adapter.study_id: call.record}
-            return self._client.enrol({**study_id, **call.payload})
+            return self._client.enrol({**call.payload, **study_id})
         member = self._member(call)
         if call.call == "arm":
             return self._client.assign_arm(member, call.payload["arm"])

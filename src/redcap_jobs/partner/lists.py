@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.partner.answers import as_id
 from redcap_jobs.plan import Table
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import IllegalTransition
@@ -17,6 +18,7 @@ from redcap_jobs.state.partner_calls import (
     confirm,
     confirmed_records,
     entries_of_calls,
+    record_of,
     unknown_calls,
 )
 
@@ -71,9 +73,16 @@ def settle_enrolment(
     """Record that a participant is ``member`` with the partner, or (None) is not enrolled there.
 
     Raises:
-        UsageError: Nothing about this participant's enrolment is to be settled.
+        UsageError: Nothing about this participant's enrolment is to be settled, or the member is
+            somebody else's, or no member's id.
 
     """
+    if member is not None:
+        if not as_id(member):
+            raise UsageError(f"--member {member!r}: no member's id; as the partner writes it")
+        owner = record_of(opened.store, project, member)
+        if owner:
+            raise UsageError(f"--member {member}: that is the member of record {owner} already")
     journal = Journal(opened.store, RUN)
     journal.recover()
     keys = [
@@ -84,7 +93,7 @@ def settle_enrolment(
     if not keys:
         raise UsageError(f"no enrolment of record {record} of {project.words} waits to be settled")
     try:
-        settle(journal, keys[-1], "sent" if member else "not_sent", by, member or "")
+        settle(journal, keys[-1], "not_sent" if member is None else "sent", by, member or "")
     except IllegalTransition as error:
         raise UsageError(f"{record} cannot be settled so: {error}") from error
 

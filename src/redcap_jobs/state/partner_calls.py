@@ -96,6 +96,18 @@ def member_of(store: Store, project: ProjectKey, record: str) -> str:
         return str(connection.execute(query).scalars().first() or "")
 
 
+def record_of(store: Store, project: ProjectKey, member: str) -> str:
+    """Return whose enrolment made a member; '' where the journal knows none."""
+    query = (
+        select(journal.c.record)
+        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(journal.c.reference == member, journal.c.message == "enrol")
+        .where(journal.c.state == "sent")
+    )
+    with store.read() as connection:
+        return str(connection.execute(query).scalars().first() or "")
+
+
 def has_members(store: Store, project: ProjectKey) -> bool:
     """Tell whether anybody of a project was ever enrolled."""
     query = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from redcap_jobs.partner.adapter import ADAPTERS
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.flaws import Flaw
 from redcap_jobs.study.partner_config import Partner
@@ -22,6 +23,28 @@ def partner_names_differ(partner: Partner) -> Iterator[Flaw]:
             yield Flaw(at, f'"{each.partner}" is the name of a member\'s own id')
         elif first.setdefault(each.partner, index) != index:
             yield Flaw(at, f"stands in fields[{first[each.partner]}] already")
+
+
+def the_interfaces_own_names(partner: Partner) -> Iterator[Flaw]:
+    """No field of the table takes the place of what the calls themselves say of a member.
+
+    A study id of its own would hide a member from being looked up, and an arm sent as any other
+    field would change without a person's word.
+    """
+    adapter = ADAPTERS[partner.adapter]
+    own = {
+        adapter.study_id: "is the record's own name; each enrolment sends it",
+        adapter.member_id: "is no field of ours: the partner gives it",
+        adapter.status: "is sent by withdrawals alone; partner.statuses translates it",
+    }
+    for index, each in enumerate(partner.fields):
+        at = ("partner", "fields", index, "partner")
+        if each.owner == "redcap" and each.partner in own:
+            yield Flaw(at, own[each.partner])
+        elif each.role == "arm" and each.partner != adapter.arm:
+            yield Flaw(at, f'the arm is named "{adapter.arm}" in this partner\'s interface')
+        elif each.partner == adapter.arm and each.role != "arm":
+            yield Flaw(at, 'needs role = "arm": an arm is assigned once, by a call of its own')
 
 
 def one_arm(partner: Partner) -> Iterator[Flaw]:
@@ -66,6 +89,7 @@ def asked_gently(partner: Partner) -> Iterator[Flaw]:
 
 PARTNER_RULES: tuple[Callable[[Partner], Iterator[Flaw]], ...] = (
     partner_names_differ,
+    the_interfaces_own_names,
     one_arm,
     something_is_sent,
     statuses_are_translated,
