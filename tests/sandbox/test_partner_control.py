@@ -231,15 +231,15 @@ def test_the_command_serves_a_partner_with_lives() -> None:
 
 
 def test_the_command_keeps_the_token_with_the_data(tmp_path: Path) -> None:
-    """The same after a restart, so that a .env stays right; the members are gone."""
+    """The same after a restart, so that a .env stays right; the members are there."""
     seen = set()
-    for _ in range(2):
+    for number in range(2):
         with started("--data", str(tmp_path)) as process:
             variables = dict(re.findall(r"(?m)^(AGILE_\w+)=(\S+)$", shown(process)))
             seen.add(variables["AGILE_TOKEN"])
             url = f"{variables['AGILE_API_URL']}/v1/members"
             headers = {"Authorization": f"Bearer {variables['AGILE_TOKEN']}"}
-            assert requests.get(url, headers=headers, timeout=TIMEOUT).json()["total"] == 0
+            assert requests.get(url, headers=headers, timeout=TIMEOUT).json()["total"] == number
             made = requests.post(url, headers=headers, json=ALICE, timeout=TIMEOUT)
             assert made.status_code == 201
     assert len(seen) == 1

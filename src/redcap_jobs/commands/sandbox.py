@@ -112,13 +112,13 @@ def command(
 
     Answers like REDCap 14.9 on http://127.0.0.1:PORT/api/, like Twilio and like the partner on
     http://127.0.0.1:PORT, to this machine only. Without --data everything lives in memory and is
-    gone when it stops; texts and the partner's members always are.
+    gone when it stops; texts always are.
 
     With --data, the folder's content wins: the bundled study is added by default to an empty folder
     only, a --project that was loaded from the same file (by its content or its path) is served as
-    it was left, and what is not loaded again is said. Tokens and credentials stay the same; faults,
-    texts and the partner's members are not kept. An answered import survives even kill -9. Remove
-    the folder to begin anew.
+    it was left, and what is not loaded again is said. Tokens and credentials stay the same; faults
+    and texts are not kept. An answered import or enrolment survives even kill -9. Remove the folder
+    to begin anew.
 
     \b
     Faults, as NAME=RATE[,after][,seconds=S][,content=C][,action=A]:
@@ -194,6 +194,7 @@ def command(
         from redcap_jobs.sandbox.keep import Keeper
         from redcap_jobs.sandbox.partner_account import made_up_partner
         from redcap_jobs.sandbox.partner_keep import kept_partner
+        from redcap_jobs.sandbox.partner_members_kept import MembersFile
         from redcap_jobs.sandbox.server import Sandbox
         from redcap_jobs.sandbox.twilio_account import made_up_account
         from redcap_jobs.sandbox.twilio_keep import kept_account
@@ -228,6 +229,7 @@ def command(
             partner=made_up_partner(lives=True, seed=seed)
             if folder is None
             else kept_partner(folder, lives=True, seed=seed),
+            members=None if folder is None else MembersFile(folder),
         )
         for rule in rules:
             sandbox.api.faults.switch_on(rule)

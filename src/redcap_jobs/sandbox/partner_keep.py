@@ -1,4 +1,4 @@
-"""The partner's account of ``--data DIR``: its tokens stay the same, its members are not kept."""
+"""The partner's account of ``--data DIR``: its tokens stay the same."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ befalls, and when, follows from the account's seed and the member's id alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,28 @@ def fate_of(member_id: str, seed: int) -> Fate:
     )
 
 
+def resumed(members: Members, member: Mapping[str, Any]) -> None:
+    """Lay out what is still to happen to a member that was kept, from when it should have.
+
+    When the arm was assigned is not known any more: the member's last change stands for it.
+    """
+    member_id, now = member["memberId"], members.now()
+    fate = fate_of(member_id, members.account.seed)
+    changed = moment(member["updatedAt"])
+    if fate.edited is not None and changed < (at := moment(member["enrolledAt"]) + fate.edited):
+        members.later(at - now, partial(edit, members, member_id, fate))
+    if member["status"] == "enrolled" and member["arm"]:
+        members.later(changed + UNTIL_ACTIVE - now, partial(begin, members, member_id))
+    if member["status"] == "active" and member["activatedAt"]:
+        began = moment(member["activatedAt"]) - now
+        follow(members, member_id, began, int(member["programWeek"] or 1))
+
+
+def moment(text: str) -> datetime:
+    """Return an instant that the partner wrote."""
+    return datetime.fromisoformat(text)
+
+
 def enrolled(members: Members, member_id: str) -> None:
     """Lay out what happens after an enrolment."""
     fate = fate_of(member_id, members.account.seed)
@@ -70,13 +93,17 @@ def begin(members: Members, member_id: str) -> None:
     """Let the programme begin, if the member is still waiting for it."""
     if not turn(members, member_id, "enrolled", status="active", programWeek=1):
         return
+    follow(members, member_id, timedelta(0), 1)
+
+
+def follow(members: Members, member_id: str, began: timedelta, week: int) -> None:
+    """Lay out the programme of a member that began so long from now and is in some week of it."""
+    members.later(began + week * WEEK, partial(go_on, members, member_id, week + 1))
+    members.later(began + PROGRAM, partial(turn, members, member_id, "active", status="completed"))
     fate = fate_of(member_id, members.account.seed)
-    members.later(WEEK, partial(go_on, members, member_id, 2))
-    members.later(PROGRAM, partial(turn, members, member_id, "active", status="completed"))
     if fate.opts_out is not None:
-        members.later(
-            fate.opts_out, partial(turn, members, member_id, "active", status="opted_out")
-        )
+        out = partial(turn, members, member_id, "active", status="opted_out")
+        members.later(began + fate.opts_out, out)
 
 
 def go_on(members: Members, member_id: str, week: int) -> None:

@@ -30,6 +30,7 @@ from redcap_jobs.sandbox.partner_fields import (
     for_update,
     stamp,
 )
+from redcap_jobs.sandbox.partner_members_kept import KeptCopy
 
 __all__ = ["AcceptedCall", "Members", "PartnerRefusal"]
 
@@ -63,15 +64,22 @@ class AcceptedCall:
         }
 
 
+def present() -> datetime:
+    """Return the machine's clock."""
+    return datetime.now(UTC)
+
+
 @dataclass
 class Members:
     """The members at work; every method may be called from any thread.
 
-    ``clock`` says the present (aware); the machine's clock by default.
+    ``clock`` says the present (aware); the machine's clock by default. ``kept`` is where they were
+    left and are kept, None for nowhere.
     """
 
     account: PartnerAccount
-    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    clock: Callable[[], datetime] = present
+    kept: KeptCopy | None = None
     lock: RLock = field(default_factory=RLock)
     _advanced: timedelta = timedelta(0)
     _members: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -79,6 +87,20 @@ class Members:
     _agenda: Agenda = field(default_factory=Agenda)
     _doing: datetime | None = None
     _number: int = FIRST_NUMBER
+
+    def __post_init__(self) -> None:
+        if self.kept is None:
+            return
+        self._advanced = self.kept.advanced
+        self._number = max(FIRST_NUMBER, self.kept.number)
+        self._members = {name: dict(member) for name, member in self.kept.members.items()}
+        if self.account.lives:
+            for member in self._members.values():
+                partner_lives.resumed(self, member)
+
+    def _keep(self, member_id: str) -> None:
+        if self.kept is not None:
+            self.kept.keep(member_id, self._members.get(member_id), self._number)
 
     def now(self) -> datetime:
         """Return the account's present; of a deed that was due, when it was."""
@@ -91,6 +113,8 @@ class Members:
             raise UsageError("time only goes forward; seconds is 0 or more")
         with self.lock:
             self._advanced += timedelta(seconds=seconds)
+            if self.kept is not None:
+                self.kept.keep_clock(self._advanced)
 
     def later(self, after: timedelta, deed: Deed) -> None:
         """Have something done so long from now, by the account's clock."""
@@ -148,6 +172,7 @@ class Members:
             self._number += 1
             member = blank_member(member_id, stamp(self.now())) | dict(fields)
             self._members[member_id] = member
+            self._keep(member_id)
             if self.account.lives:
                 partner_lives.enrolled(self, member_id)
             return member
@@ -169,6 +194,7 @@ class Members:
                 member[STAMP_OF[status]] = now
             member["updatedAt"] = now
             member |= {name: value if value != "" else None for name, value in given.items()}
+            self._keep(member["memberId"])
 
     def known(self, member_id: str) -> dict[str, Any] | None:
         """Return a member as it is kept; None if there is none."""
@@ -193,6 +219,7 @@ class Members:
         with self.up_to_date():
             self.found(member_id)
             del self._members[member_id]
+            self._keep(member_id)
 
     def accepted(self) -> list[AcceptedCall]:
         """Return every write that took effect, in order."""

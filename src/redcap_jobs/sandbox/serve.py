@@ -89,7 +89,7 @@ def show_sandbox(
         console.print(f"Fault on: {rule.name}, {struck}{f' ({scope})' if scope else ''}")
     kept = "nothing is kept"
     if folder is not None:
-        kept = f"all of it but texts and members is kept in {escape(str(folder))}"
+        kept = f"all of it but texts is kept in {escape(str(folder))}"
     console.print(f"Everything in it is made up or yours; {kept}. Stop it with Ctrl-C.")
 
 

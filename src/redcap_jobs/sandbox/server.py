@@ -20,7 +20,8 @@ from redcap_jobs.sandbox.behaviour import Behaviour
 from redcap_jobs.sandbox.faults import FaultRule
 from redcap_jobs.sandbox.partner_account import PartnerAccount
 from redcap_jobs.sandbox.partner_calls import PartnerCalls, PartnerRequest
-from redcap_jobs.sandbox.partner_members import Members
+from redcap_jobs.sandbox.partner_members import Members, present
+from redcap_jobs.sandbox.partner_members_kept import MembersFile
 from redcap_jobs.sandbox.project import SandboxProject
 from redcap_jobs.sandbox.request_log import RequestEntry
 from redcap_jobs.sandbox.twilio_account import TwilioAccount
@@ -57,6 +58,7 @@ class Sandbox:
         created: Told of each project that the super token made, before its token is handed out.
         twilio: The Twilio account to serve beside REDCap; None for none.
         partner: The texting partner's account to serve; None for none.
+        members: Where its members were left and are kept; None for nowhere.
 
     Raises:
         UsageError: ``host`` is reachable from elsewhere, the port is taken, or ``public_url`` is
@@ -77,6 +79,7 @@ class Sandbox:
         created: Callable[[SandboxProject], None] | None = None,
         twilio: TwilioAccount | None = None,
         partner: PartnerAccount | None = None,
+        members: MembersFile | None = None,
     ) -> None:
         refuse_open_address(host)
         refuse_no_url(public_url)
@@ -92,9 +95,7 @@ class Sandbox:
             board = Switchboard(twilio, None if now is None else lambda: now)
             self.api.twilio = TwilioCalls(board, self.api.faults, self.api.stopping)
         if partner is not None:
-            sets = [Members(partner) if now is None else Members(partner, lambda: now)]
-            if partner.development_token:
-                sets.append(Members(partner, sets[0].clock))
+            sets = member_sets(partner, now, members)
             self.api.partner = PartnerCalls(sets[0], self.api.faults, self.api.stopping, *sets[1:])
         self._host = host
         self._server = bind(host, port, flask_app(self.api))
@@ -261,6 +262,17 @@ class Sandbox:
     def lift_bans(self) -> None:
         """Let banned addresses ask again."""
         self.api.faults.bans.lift()
+
+
+def member_sets(
+    partner: PartnerAccount, now: datetime | None, kept: MembersFile | None
+) -> list[Members]:
+    """Return the partner's members: those in earnest, and where a token opens them development's."""
+    clock = present if now is None else lambda: now
+    sets = [Members(partner, clock, kept.production if kept else None)]
+    if partner.development_token:
+        sets.append(Members(partner, clock, kept.development if kept else None))
+    return sets
 
 
 def refuse_open_address(host: str) -> None:
