@@ -47,6 +47,7 @@ def refused(code: object = "invalid_field", **more: object) -> dict[str, object]
         {"body": "", "status": 204},
         {"body": "[" * 200_000, "content_type": JSON, "status": 201},
         {"body": b'{"memberId": "\xff"}', "content_type": JSON, "status": 201},
+        {"body": '{"memberId": "AH-000001"}', "content_type": "text/html", "status": 201},
         {"json": [member(1)], "status": 201},
         {"json": {"members": [member(1)]}, "status": 201},
         {"json": member(1, memberId=None), "status": 201},
@@ -184,20 +185,49 @@ def test_a_refusal_that_gives_no_reason_says_nothing_about_the_data(status: int,
     assert str(status) in posted.sentence
 
 
+@pytest.mark.parametrize("status", [400, 409, 422])
+@responses.activate
+def test_a_refusal_in_other_words_is_about_the_data_all_the_same(status: int) -> None:
+    """The partner's JSON with a status that is about the content needs no code to count."""
+    posted = answered(status=status, json={"detail": "2025550123 is bad"})
+    assert (posted.state, posted.code, posted.not_sent) == ("rejected", str(status), True)
+    assert "correct the data" in posted.sentence
+    assert not [each for each in PRIVATE if each in repr(posted)]
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+@responses.activate
+def test_a_page_is_no_word_of_the_partners(status: int) -> None:
+    """A gateway's "Bad Request" says nothing about the data."""
+    posted = answered(status=status, body="<h1>Bad</h1>", content_type="text/html")
+    assert (posted.state, posted.code, posted.not_sent) == ("rejected", "not done", True)
+
+
+@pytest.mark.parametrize("said", ["2025550123", "Josefina left", 7, None, ["active"], {"a": 1}])
+@responses.activate
+def test_a_status_that_is_no_word_is_not_kept(said: object) -> None:
+    """The state holds the partner's word for how a member stands, never a text."""
+    posted = answered(json=member(1, status=said), status=201)
+    assert (posted.state, posted.status) == ("sent", "")
+
+
 @responses.activate
 def test_too_many_requests_wait_as_long_as_was_asked() -> None:
     """429 is documented as not done: the same call follows after the pause."""
     clock = HandClock()
     responses.post(MEMBERS, status=429, headers={"Retry-After": "7"})
+    responses.post(MEMBERS, status=429, headers={"Retry-After": "60"})
     assert answered(clock, json=member(1), status=201).state == "sent"
-    assert clock.pauses == [7.0]
+    assert clock.pauses == [7.0, 60.0]
 
 
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
 @responses.activate
-def test_a_pause_may_be_given_as_an_instant() -> None:
+def test_a_pause_may_be_given_as_an_instant(zone: str) -> None:
     """``Retry-After`` is a number of seconds or an HTTP date (RFC 9110)."""
     clock = HandClock()
     at = format_datetime(clock.instant + timedelta(seconds=31), usegmt=True)
+    at = at.replace("GMT", zone)
     responses.post(MEMBERS, status=429, headers={"Retry-After": at})
     assert answered(clock, json=member(1), status=201).state == "sent"
     assert clock.pauses == [31.0]

@@ -55,12 +55,21 @@ def test_pages_that_shift_are_read_again_until_the_list_is_whole() -> None:
     [
         [page([member(1), member(2)], 3, after(2)), page([member(2)], 3)],
         [page([member(1)], 2, after(2)), page([member(1)], 2)],
+        [page([member(1), member(2)], 2, after(2)), page([member(2)], 2)],
         [page([member(1)], 3, after(2)), page([member(2)], 3)],
         [page([member(1)], 2, after(2)), page([member(2)], 3)],
         [page([member(1), member(2)], 1)],
         [page([], 2)],
     ],
-    ids=["twice", "only twice", "one less", "total grew", "more than said", "empty"],
+    ids=[
+        "twice",
+        "only twice",
+        "twice, and as many",
+        "one less",
+        "total grew",
+        "more than said",
+        "empty",
+    ],
 )
 @responses.activate
 def test_a_list_that_never_comes_whole_is_an_error(pages: list[dict[str, Any]]) -> None:

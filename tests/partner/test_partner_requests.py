@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import responses
 from partner_doubles import (
     MEMBERS,
@@ -15,6 +16,7 @@ from partner_doubles import (
     TOKEN,
     URL,
     USER,
+    FreeBudget,
     HandClock,
     body_of,
     made,
@@ -25,7 +27,8 @@ from partner_doubles import (
 
 from redcap_jobs.errors import CredentialsError
 from redcap_jobs.notify.logs import REDACT
-from redcap_jobs.partner.agile import Access, PartnerUnreachable
+from redcap_jobs.partner.adapter import AGILE
+from redcap_jobs.partner.agile import Access, PartnerClient, PartnerUnreachable
 from redcap_jobs.study.credentials import Credentials
 from redcap_jobs.study.partner_config import PartnerAccess
 
@@ -187,7 +190,61 @@ def test_credentials_are_taken_out_of_whatever_is_logged() -> None:
     """Whatever the variable is called: its name need not end in TOKEN or PASSWORD."""
     study = PartnerAccess.model_validate({"url": URL, "user": "AGILE_USER", "password": "AGILE_PW"})
     Access.of(study, Credentials(in_file={"AGILE_USER": "clinic", "AGILE_PW": "gale-force-12"}))
-    assert "gale-force-12" not in REDACT("said gale-force-12")
+    study = PartnerAccess.model_validate({"url": URL, "token": "AGILE_BEARER"})
+    Access.of(study, Credentials(in_file={"AGILE_BEARER": "hurricane-13"}))
+    shown = REDACT("said gale-force-12 and hurricane-13")
+    assert "gale-force-12" not in shown
+    assert "hurricane-13" not in shown
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@responses.activate
+def test_a_partner_on_this_machine_is_reached_without_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Plain http through an institution's proxy would show it token and participants."""
+    monkeypatch.setenv(variable, "http://proxy.example.org:3128")
+    here = "http://127.0.0.1:8021"
+    responses.get(f"{here}/v1/members", json=page([]))
+    new_client(access=Access(here, token=TOKEN)).all_members()
+    assert not {"http", "https", "all"} & set(sent().req_kwargs["proxies"])
+
+
+@responses.activate
+def test_the_partner_itself_is_reached_through_the_machines_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Some institutions let nothing out in another way."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
+    responses.get(MEMBERS, json=page([]))
+    new_client().all_members()
+    assert sent().req_kwargs["proxies"]["https"] == "http://proxy.example.org:3128"
+
+
+@responses.activate
+def test_each_write_begins_on_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that idled may be closed while the request goes out, and nobody would know of it."""
+    seen: list[str] = []
+    monkeypatch.setattr(requests.Session, "close", lambda self: seen.append("closed"))
+    responses.post(MEMBERS, json=member(7), status=201)
+    client = new_client()
+    client.enrol(PAYLOAD)
+    client.enrol(PAYLOAD)
+    assert seen == ["closed", "closed"]
+
+
+@responses.activate
+def test_every_request_counts() -> None:
+    """Repeated ones, too: the partner allows so many a minute."""
+    budget: Any = FreeBudget()
+    client = PartnerClient(Access(URL, token=TOKEN), AGILE, clock=HandClock(), budget=budget)
+    responses.post(MEMBERS, status=429)
+    responses.post(MEMBERS, json=member(7), status=201)
+    client.enrol(PAYLOAD)
+    responses.get(MEMBERS, status=500)
+    responses.get(MEMBERS, json=page([]))
+    client.all_members()
+    assert budget.taken == len(made()) == 4
 
 
 def test_nothing_private_shows_itself() -> None:
