@@ -1,10 +1,10 @@
 """What a job decides, as plain values: nothing in this file touches network, disk or clock.
 
-A **job** is four pure functions. ``reads`` says what is still needed and is asked again until it
-names nothing new; ``plan`` turns what was read into a :class:`Plan`; ``recheck`` says moments
-before one action whether it still stands; ``record`` turns outcomes into field changes of the
-target (its structure and roster are given). A job
-never raises for bad data: it returns a :class:`Problem`. It never asks what time it is.
+A **job** is pure functions. ``reads`` says what is still needed and is asked again until it names
+nothing new; ``plan`` turns what was read into a :class:`Plan`. Of a job that plans actions
+``recheck`` says moments before one whether it still stands, and ``record`` turns outcomes into
+field changes of the target (its structure and roster are given). A job never raises for bad data:
+it returns a :class:`Problem`. It never asks what time it is.
 """
 
 from __future__ import annotations
@@ -409,9 +409,26 @@ class Withhold:
     reason: str
 
 
+def no_action_stands(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: ARG001 - a recheck's signature
+    """Say no, for a job that plans no actions."""
+    return Withhold("this job plans no actions")
+
+
+def nothing_becomes(
+    study: Study,  # noqa: ARG001 - a record's signature
+    outcomes: Sequence[Outcome],  # noqa: ARG001
+    project: Project,  # noqa: ARG001
+    roster: pd.DataFrame,  # noqa: ARG001
+) -> pd.DataFrame:
+    """Give no changes, for a job that plans no actions."""
+    import pandas as pd
+
+    return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
+
+
 @dataclass(frozen=True)
 class Job:
-    """One job: its name, its four functions and what it declares about itself.
+    """One job: its name, its functions and what it declares about itself.
 
     ``reads(study, inputs)`` names all reads it can name so far; those already in
     ``inputs.tables`` are answered. ``flags`` are options of its own on the command line, each
@@ -425,8 +442,10 @@ class Job:
     summary: str
     reads: Callable[[Study, Inputs], Sequence[Read]]
     plan: Callable[[Study, Inputs, datetime], Plan]
-    recheck: Callable[[Study, Action, Inputs], Stands | Withhold]
-    record: Callable[[Study, Sequence[Outcome], Project, pd.DataFrame], pd.DataFrame]
+    recheck: Callable[[Study, Action, Inputs], Stands | Withhold] = no_action_stands
+    record: Callable[[Study, Sequence[Outcome], Project, pd.DataFrame], pd.DataFrame] = (
+        nothing_becomes
+    )
     flags: Mapping[str, str] = field(default_factory=dict)
     help: str = ""
     texts: bool = False

@@ -21,7 +21,7 @@ from small_study import (
 
 from redcap_jobs.errors import StudyFileError, UsageError
 from redcap_jobs.jobs import JOBS, load_job
-from redcap_jobs.plan import CHANGE_COLUMNS, DECISION_COLUMNS, Action, Stands
+from redcap_jobs.plan import CHANGE_COLUMNS, DECISION_COLUMNS, Action, Withhold
 
 ONE = """
     record | event  | anchor_date | consent | group | visit_date | visit_complete
@@ -463,10 +463,10 @@ def noon() -> object:
 
 
 def test_the_job_takes_no_actions() -> None:
-    """Nothing leaves the house: a recheck has nothing to refuse, outcomes change no field."""
+    """Nothing leaves the house: no action stands, outcomes change no field."""
     study = study_of(BASE)
     assert isinstance(
-        JOB.recheck(study, Action("k", "1", "none"), one_inputs(world(ONE, BASE))), Stands
+        JOB.recheck(study, Action("k", "1", "none"), one_inputs(world(ONE, BASE))), Withhold
     )
     inputs = one_inputs(world(ONE, BASE))
     changes = JOB.record(study, [], inputs.target, inputs.roster)

@@ -31,18 +31,12 @@ from redcap_jobs.jobs.window_outputs import (
 )
 from redcap_jobs.jobs.window_schedule import rules_of, schedule_of
 from redcap_jobs.plan import (
-    CHANGE_COLUMNS,
-    Action,
     Inputs,
     Job,
-    Outcome,
     Plan,
     Problem,
     Read,
-    Stands,
-    Withhold,
 )
-from redcap_jobs.redcap.project import Project
 from redcap_jobs.redcap.records import ParticipantView
 from redcap_jobs.study.config import Study
 
@@ -215,28 +209,11 @@ def _outputs(study: Study, inputs: Inputs, arms: pd.Series, today: pd.Series) ->
     return Outputs(study, inputs.target, view, arms)
 
 
-def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:  # noqa: ARG001 - one signature for all jobs
-    """Say yes: this job plans no actions."""
-    return Stands()
-
-
-def record(
-    study: Study,  # noqa: ARG001 - one signature for all jobs
-    outcomes: Sequence[Outcome],  # noqa: ARG001
-    project: Project,  # noqa: ARG001
-    roster: pd.DataFrame,  # noqa: ARG001
-) -> pd.DataFrame:
-    """Give no changes: this job plans no actions, so nothing becomes of them."""
-    return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
-
-
 JOB = Job(
     name=NAME,
     summary="Compute each participant's visit windows and states.",
     reads=reads,
     plan=plan,
-    recheck=recheck,
-    record=record,
     flags={"reclassify": RECLASSIFY},
     help=HELP,
 )

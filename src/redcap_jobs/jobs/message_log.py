@@ -10,11 +10,17 @@ import pandas as pd
 
 from redcap_jobs.messaging.twilio_codes import reaction
 from redcap_jobs.plan import CHANGE_COLUMNS, Outcome
+from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.texts_config import MessageLogWrite
 
 
-def log_changes(study: Study, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+def log_changes(
+    study: Study,
+    outcomes: Sequence[Outcome],
+    project: Project | None = None,  # noqa: ARG001 - the signature of a job's record
+    roster: pd.DataFrame | None = None,  # noqa: ARG001
+) -> pd.DataFrame:
     """Give the changes (CHANGE_COLUMNS) that write outcomes into the log, the last of each key.
 
     Instants are in the study's time zone. Without ``[message_log]`` there are none.

@@ -18,17 +18,13 @@ from redcap_jobs.jobs.survey_reads import source_rows
 from redcap_jobs.jobs.survey_recipients import recipients
 from redcap_jobs.plan import (
     DECISION_COLUMNS,
-    Action,
     Inputs,
     Job,
-    Outcome,
     Plan,
     Read,
     ReadMessages,
     ReadStops,
-    Withhold,
 )
-from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 
 NAME = "poll-messages"
@@ -69,28 +65,12 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     )
 
 
-def recheck(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: ARG001 - one signature for all jobs
-    """Say no: this job plans no actions."""
-    return Withhold("poll-messages sends nothing")
-
-
-def record(
-    study: Study,
-    outcomes: Sequence[Outcome],
-    project: Project,  # noqa: ARG001 - one signature for all jobs
-    roster: pd.DataFrame,  # noqa: ARG001
-) -> pd.DataFrame:
-    """Give the rows of REDCap's message log."""
-    return log_changes(study, outcomes)
-
-
 JOB = Job(
     name=NAME,
     summary="Learn what became of the texts and which replies came.",
     reads=reads,
     plan=plan,
-    recheck=recheck,
-    record=record,
+    record=log_changes,
     help=HELP,
     texts=True,
 )

@@ -38,7 +38,6 @@ from redcap_jobs.plan import (
     Action,
     Inputs,
     Job,
-    Outcome,
     PartnerCall,
     Plan,
     Problem,
@@ -53,7 +52,6 @@ from redcap_jobs.plan import (
     Table,
     Withhold,
 )
-from redcap_jobs.redcap.project import Project
 from redcap_jobs.redcap.records import record_arms
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import fields
@@ -252,20 +250,13 @@ def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:
     return Stands() if now == dict(action.payload) else Withhold("the participant's data changed")
 
 
-def record(
-    study: Study, outcomes: Sequence[Outcome], project: Project, roster: pd.DataFrame
-) -> pd.DataFrame:
-    """Give the member ids and errors that REDCap is to hold."""
-    return results(study, outcomes, project, roster)
-
-
 JOB = Job(
     name=NAME,
     summary="Tell the texting partner who was enrolled, who changed and who left.",
     reads=reads,
     plan=plan,
     recheck=recheck,
-    record=record,
+    record=results,
     flags=FLAGS,
     help=HELP,
     partner=True,

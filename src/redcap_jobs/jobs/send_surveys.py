@@ -23,7 +23,6 @@ from redcap_jobs.plan import (
     Action,
     Inputs,
     Job,
-    Outcome,
     Plan,
     Read,
     ReadMessages,
@@ -34,7 +33,6 @@ from redcap_jobs.plan import (
     Text,
     Withhold,
 )
-from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 
 NAME = "send-surveys"
@@ -138,23 +136,13 @@ def fresh_judgement(study: Study, inputs: Inputs) -> Everything:
     return inputs.once(NAME, lambda: judge(study, inputs, as_of))
 
 
-def record(
-    study: Study,
-    outcomes: Sequence[Outcome],
-    project: Project,  # noqa: ARG001 - one signature for all jobs
-    roster: pd.DataFrame,  # noqa: ARG001
-) -> pd.DataFrame:
-    """Give the rows of REDCap's message log."""
-    return log_changes(study, outcomes)
-
-
 JOB = Job(
     name=NAME,
     summary="Text survey invitations and reminders to those who are due.",
     reads=reads,
     plan=plan,
     recheck=recheck,
-    record=record,
+    record=log_changes,
     help=HELP,
     texts=True,
 )

@@ -40,10 +40,8 @@ from redcap_jobs.partner.translate import Untranslatable, to_redcap
 from redcap_jobs.plan import (
     CHANGE_COLUMNS,
     DECISION_COLUMNS,
-    Action,
     Inputs,
     Job,
-    Outcome,
     Plan,
     Problem,
     Read,
@@ -51,9 +49,7 @@ from redcap_jobs.plan import (
     ReadPartnerCalls,
     Skip,
     Table,
-    Withhold,
 )
-from redcap_jobs.redcap.project import Project
 from redcap_jobs.redcap.records import record_arms
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.partner_config import Partner
@@ -236,28 +232,11 @@ def differences(several: Sequence[Found]) -> Table:
     return Table("What differs", ("what", "how many"), tuple(rows))
 
 
-def recheck(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: ARG001 - one signature for all jobs
-    """Say no: this job plans no actions."""
-    return Withhold("sync-agile calls nobody")
-
-
-def record(
-    study: Study,  # noqa: ARG001 - one signature for all jobs
-    outcomes: Sequence[Outcome],  # noqa: ARG001
-    project: Project,  # noqa: ARG001
-    roster: pd.DataFrame,  # noqa: ARG001
-) -> pd.DataFrame:
-    """Give nothing: this job acts through the plan alone."""
-    return pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
-
-
 JOB = Job(
     name=NAME,
     summary="Bring the partner's word back to REDCap, and compare both sides.",
     reads=reads,
     plan=plan,
-    recheck=recheck,
-    record=record,
     help=HELP,
     partner=True,
 )
