@@ -201,6 +201,25 @@ def people(table: str, **more: object) -> Texts:
     return Texts(frame, **more)  # type: ignore[arg-type] - named fields of Texts
 
 
+def inputs_at_once(texts: Texts, as_of: datetime) -> Inputs:
+    """Answer everything at once, every link too: one look at the data is quicker than three."""
+    study, project = texts.loaded, small_project(texts.codes)
+    roster = texts.rows[["record", "event", "dag"]].drop_duplicates()
+    inputs = Inputs(
+        project, project, roster, {}, lambda frame: frame.iloc[:, 0],
+        keyed=keyed, project=PROJECT, reaches="participants", as_of=as_of,
+    )  # fmt: skip
+    reads = [*JOB.reads(study, inputs)]
+    reads += [ReadSurveyLinks(form, "", tuple(roster["record"])) for form in ("diary", "diario")]
+    return replace(inputs, tables={read: texts.answer(read) for read in reads})
+
+
+def texts_at_once(texts: Texts, as_of: datetime) -> list[Text]:
+    """Give the texts of the plan, all answered at once."""
+    plan = JOB.plan(texts.loaded, inputs_at_once(texts, as_of), as_of)
+    return [each for each in plan.actions if isinstance(each, Text)]
+
+
 def bodies(plan: Plan) -> dict[str, str]:
     """Give record → the text that goes out."""
     return {text.record: text.body for text in plan.actions if isinstance(text, Text)}

@@ -157,12 +157,12 @@ def _blocked(happened: Sequence[Attempt], *, is_over: bool) -> Due | None:
 
     A text that the state has lost does, too; that is told while another one would follow.
     """
-    if any(each.state == LOGGED for each in happened):
-        return Due("asked" if is_over else "logged", why=NOT_IN_STATE)
     if any(each.state in UNKNOWN for each in happened):
         return Due("unknown", why=SETTLE_FIRST)
     if any(each.state == "rejected" for each in happened):
         return Due("refused", why="the last text was refused; see redcap-jobs messages")
+    if any(each.state == LOGGED for each in happened):
+        return Due("asked" if is_over else "logged", why=NOT_IN_STATE)
     if happened and not any(each.arrived for each in happened):
         why = "the invitation was not delivered, so no reminder counts from it"
         return Due("not_delivered", why=why)
