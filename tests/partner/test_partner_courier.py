@@ -77,7 +77,17 @@ def test_each_change_goes_to_the_member_of_the_participant(called: Called) -> No
         {"arm": "OHT"},
         {"status": "left"},
     ]
-    assert {url.removesuffix("/arm") for _, url in made()} == {f"{MEMBERS}/AH-000007"}
+    own = f"{MEMBERS}/AH-000007"
+    assert made() == [("PUT", own), ("PUT", f"{own}/arm"), ("PUT", own)]
+
+
+@responses.activate
+def test_a_member_that_the_plan_names_is_changed(called: Called) -> None:
+    """As one that is taken over in the same run."""
+    answered()
+    change = call("update", member="AH-000007")
+    assert verdict(called, change) == Stands()
+    assert courier(called).post(change).state == "sent"
 
 
 @pytest.mark.parametrize("kind", ["arm", "update", "withdraw"])
@@ -118,7 +128,8 @@ def test_what_is_taken_over_asks_nothing(called: Called) -> None:
 
 def test_the_journal_keeps_a_hash_and_no_value(called: Called) -> None:
     """Under the cap of calls per run."""
-    intent, (cap,) = courier(called, per_run=7).intent(call())
+    intent, (cap,) = courier(called, per_run=7).intent(call(occurrence="3"))
+    assert (intent.key, intent.occurrence) == ("key of enrol", "3")
     assert intent.body_hash == keyed(payload_text(PAYLOAD), "partner")
     assert (intent.record, intent.message, intent.kind) == ("1001", "enrol", "partner")
     assert (cap.limit, cap.per) == (7, ("run_id",))

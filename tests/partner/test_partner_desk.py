@@ -55,6 +55,22 @@ def test_of_many_the_whole_list_is_asked(called: Called) -> None:
 
 
 @responses.activate
+def test_up_to_how_many_each_is_asked_for(called: Called) -> None:
+    """One more, and the list is cheaper."""
+    listed()
+    desk(called).members(ReadMembers(MANY[:FEW]))
+    assert len(made()) == FEW
+
+
+@responses.activate
+def test_who_was_enrolled_is_no_reason_to_distrust_a_list(called: Called) -> None:
+    """Somebody on it is enough here; how many there are is looked at by the run's guards."""
+    called.enrol("1001", "AH-000001")
+    listed(member(1))
+    assert list(desk(called).members(ReadMembers())["member"]) == ["AH-000001"]
+
+
+@responses.activate
 def test_a_list_is_suddenly_empty_once_somebody_was_enrolled(called: Called) -> None:
     """Everybody would be enrolled a second time."""
     called.enrol("999", "AH-000999")

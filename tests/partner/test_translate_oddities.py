@@ -63,6 +63,7 @@ def test_every_instant_is_that_zones_day(instant: datetime, name: str) -> None:
     [
         "0022-05-10",
         "0999-12-31",
+        "0001-01-01T00:30:00Z",
         "2022-05-101",
         "2022-05-10x",
         "2022-05-10 soon",
@@ -77,13 +78,14 @@ def test_every_instant_is_that_zones_day(instant: datetime, name: str) -> None:
 def test_what_is_no_date_is_not_made_one(value: str) -> None:
     """A year of two digits would be read as another one, and a longer text is not cut to fit."""
     assert isinstance(to_partner(US_DAY, value, "US"), Untranslatable)
-    assert isinstance(to_redcap(DAY, value, "US"), Untranslatable)
+    assert isinstance(to_redcap(DAY, value, "US", LOS_ANGELES), Untranslatable)
 
 
 @pytest.mark.parametrize(
     ("value", "there"),
     [
         ("2028-02-29", "02/29/2028"),
+        ("1000-01-01", "01/01/1000"),
         ("2026-03-08", "03/08/2026"),
         ("2026-11-01 23:59", "11/01/2026"),
         ("2026-03-08 02:30:00", "03/08/2026"),
@@ -92,6 +94,23 @@ def test_what_is_no_date_is_not_made_one(value: str) -> None:
 def test_a_day_in_redcap_is_that_day(value: str, there: str) -> None:
     """Leap days and the nights of the clock change; of a time field the day as it stands."""
     assert to_partner(US_DAY, value, "US") == there
+
+
+def test_a_long_format_is_read_as_a_whole() -> None:
+    """Only ISO's days may be followed by a time."""
+    long = field(kind="date", date="day %d of %m in %Y")
+    assert to_partner(long, "2028-02-29", "US") == "day 29 of 02 in 2028"
+    assert to_redcap(long, "day 29 of 02 in 2028", "US") == "2028-02-29"
+
+
+def test_words_and_numbers_are_compared_without_blanks_around() -> None:
+    """But not by half: another word, or what is no value on either side, differs."""
+    arm, number = field(values={"1": "OHT", "2": "CWT"}), field(kind="whole")
+    assert same(arm, "OHT", " OHT ", "US")
+    assert same(number, "7", "7 ", "US")
+    assert not same(number, "7", "70", "US")
+    assert not same(number, "7", "", "US")
+    assert not same(DAY, "soon", "soon", "US")
 
 
 @pytest.mark.parametrize(
