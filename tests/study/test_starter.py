@@ -15,7 +15,7 @@ from redcap_jobs.redcap.project import Event, Project
 from redcap_jobs.study.check import check_against, check_doubts, check_to_do
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.guesses import guess_visits, slug
-from redcap_jobs.study.loading import draft_study, study_from_bytes
+from redcap_jobs.study.loading import bundled_study_text, draft_study, study_from_bytes
 from redcap_jobs.study.output_fields import (
     HEADER,
     as_csv,
@@ -156,6 +156,16 @@ def test_the_env_file_names_what_texts_need() -> None:
         "REDCAP_JOBS_STATE_URL=",
     ]
     assert "Who texts" not in env_text(["REDCAP_API_SNOW"])
+
+
+def test_the_env_file_names_what_opens_the_partner() -> None:
+    """Both copies' variables, blank; a study without a partner hears nothing of one."""
+    whole = read(bundled_study_text("ismile"))
+    lines = str(starter_files(bundled_study_text("ismile"), whole, None)[".env"]).splitlines()
+    at = lines.index("AGILE_TOKEN=")
+    assert lines[at + 1] == "AGILE_DEV_TOKEN="
+    assert "partner" in lines[at - 1]
+    assert "partner" not in env_text(["REDCAP_API_SNOW"])
 
 
 def test_a_projects_study_file_fits_the_project(project: Project) -> None:

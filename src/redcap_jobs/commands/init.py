@@ -141,12 +141,14 @@ def say_what_to_do_next(
 
 
 def designation(name: str) -> str:
-    """Say for which events an instrument is designated; only texts need two of them."""
+    """Say for which events an instrument is designated, and which a study without texts leaves out."""
     match name.removesuffix(".zip"):
         case "visit_tracking":
             return "visit_tracking for the visits' events"
         case "texting":
             return "texting, if you text, for the first event"
+        case "partner":
+            return "partner, if you have a texting partner, for the first event"
         case form:
             return (
                 f"{form}, if you text, for the event of [message_log], where it is a repeating "

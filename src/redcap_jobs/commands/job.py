@@ -42,8 +42,8 @@ JOB_OPTIONS = together(
         "--allow",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Let a guard's limit be passed once: rows=N, share=0.N, records=N, "
-        "texts=N, adopt=FIELDS.",
+        help="Let a guard's limit be passed once: rows=N, share=0.N, records=N, adopt=FIELDS; "
+        "texts=N; members=N, withdrawals=N, updates=N.",
     ),
     VERBOSE,
 )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.partner.answers import as_id
-from redcap_jobs.plan import Table
+from redcap_jobs.plan import CALLS, Table
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import IllegalTransition
 from redcap_jobs.state.journal_evidence import settle
@@ -53,10 +53,12 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
         for entry in newest.values()
         if (entry.message, entry.state) == ("enrol", "sent")
     }
-    counts = Counter(entry.state for entry in newest.values())
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    counts = Counter(
+        CALLS[entry.message] if entry.state == "sent" else entry.state for entry in newest.values()
+    )
+    told = ", ".join(f"{count} {how}" for how, count in counts.items())
     confirmed = confirmed_records(opened.store, project)
-    words = f"{len(members)} members; last calls: {told or 'none'}"
+    words = f"{len(members)} members; the last call of each kind: {told or 'none'}"
     return tables, words + (f"; arms confirmed: {', '.join(confirmed)}" if confirmed else "")
 
 

@@ -200,19 +200,27 @@ def repeating_form(project: Project) -> str:
     return held_on if held_on in forms else next(iter(forms), "visit")
 
 
-def env_text(tokens: Iterable[str], of_texts: Iterable[str] = ()) -> str:
-    """Write a ``.env`` with names left blank, those of tokens and of texts, and a key of its own."""
+def env_text(
+    tokens: Iterable[str], of_texts: Iterable[str] = (), of_partner: Iterable[str] = ()
+) -> str:
+    """Write a ``.env`` with names left blank: of tokens, texts, the partner; and a key of its own."""
     names = "\n".join(f"{name}=" for name in tokens)
     texts = "".join(f"{name}=\n" for name in of_texts)
     if texts:
         texts = f"\n# Who texts, and phones that development runs may text, such as +12025550123.\n{texts}"
+    partner = "".join(f"{name}=\n" for name in of_partner)
+    if partner:
+        partner = (
+            "\n# What opens the texting partner: its members, and those it keeps for trials.\n"
+            f"{partner}"
+        )
     return f"""\
 # Credentials; read with --env-file. Nobody but you may read this file (mode 600).
 # Values are taken as they stand: no quotes needed, no ${{...}} is replaced.
 
 # One REDCap API token per project: 32 characters, from the project's API page.
 {names}
-{texts}
+{texts}{partner}
 # Where the state lives. Left blank, redcap-jobs state init --env-file FILE makes one beside this
 # file and writes its address here. Another place: sqlite:////srv/redcap-jobs/state/state.db
 REDCAP_JOBS_STATE_URL=
@@ -231,7 +239,9 @@ def starter_files(text: str, study: Study, project: Project | None) -> dict[str,
     whole = draft_study(uncommented(text), study.path)
     files: dict[str, str | bytes] = {
         STUDY_FILE: text,
-        ENV_FILE: env_text(study.redcap.projects, variables_of_texts(whole)),
+        ENV_FILE: env_text(
+            study.redcap.projects, variables_of_texts(whole), variables_of_partner(whole)
+        ),
     }
     rows = missing_rows(whole, project)
     if rows:
@@ -245,6 +255,15 @@ def variables_of_texts(study: Study) -> list[str]:
     named = [*(study.sender.variables if study.sender else ()), *study.development.recipients]
     named += [name for name in (smtp.user, smtp.password) if name] if smtp else []
     return list(dict.fromkeys(named))
+
+
+def variables_of_partner(study: Study) -> list[str]:
+    """Name the variables that open the texting partner, production's first."""
+    partner = study.partner
+    if partner is None:
+        return []
+    trial = partner.development.variables if partner.development else ()
+    return list(dict.fromkeys([*partner.variables, *trial]))
 
 
 def write_files(directory: Path, files: dict[str, str | bytes], *, force: bool) -> list[Path]:
