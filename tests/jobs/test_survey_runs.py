@@ -63,7 +63,7 @@ attempts = st.lists(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(
     before=attempts,
     day=st.integers(-3, 30),
