@@ -14,6 +14,13 @@ FRESH_FOR = timedelta(minutes=1)
 """What was read longer ago decides about nobody any more."""
 
 
+def about(action: Action) -> tuple[str, ...]:
+    """Name the records that decide about an action."""
+    from redcap_jobs.plan import Text
+
+    return (action.record, *action.kin) if isinstance(action, Text) else (action.record,)
+
+
 class FreshReads:
     """Reads for the action at hand and those that follow it, and again when that is a minute old.
 
@@ -32,7 +39,7 @@ class FreshReads:
         now = self._clock.now()
         old = self._at is None or not timedelta(0) <= now - self._at < FRESH_FOR
         if self._inputs is None or old or actions[0].record not in self._records:
-            records = list(dict.fromkeys(action.record for action in actions))
+            records = list(dict.fromkeys(each for action in actions for each in about(action)))
             self._inputs = self._read(records)
             self._records, self._at = frozenset(records), now
         return self._inputs

@@ -261,6 +261,7 @@ class Text(Action):
 
     ``message`` is the id in the study file, ``occurrence`` '0' for the invitation and n for the
     n-th reminder; ``zone`` the recipient's time zone; after ``latest`` it is not sent any more.
+    ``kin`` are the other records of the phone: who opts out under one of them stops it, too.
     """
 
     to: str = field(default="", repr=False)
@@ -270,6 +271,7 @@ class Text(Action):
     occurrence: str = ""
     zone: str = "UTC"
     latest: datetime | None = None
+    kin: tuple[str, ...] = ()
 
 
 CALLS: Mapping[str, str] = {

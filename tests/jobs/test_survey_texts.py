@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 
 import pytest
-from small_texts import NOON, PROJECT, STUDY, Texts, bodies, keyed, people, why
+from small_texts import JOB, NOON, PROJECT, STUDY, Texts, bodies, keyed, people, why
 
-from redcap_jobs.plan import ReadSurveyLinks, Text
+from redcap_jobs.plan import ReadSurveyLinks, Text, Withhold
 
 ONE = "record | name\n1 | Ana"
 PHONE_HASH = keyed("+12025550100", "phone")
@@ -99,6 +99,18 @@ def test_of_one_phone_nobody_waits_for_all_the_reminders_of_another() -> None:
         row = known(int(text.occurrence), at, record=text.record, key=text.key)
         messages.append(row | {"phone_hash": keyed("+12025550190", "phone")})
     assert asked == [("1", "0"), ("2", "1"), ("1", "2"), ("2", "3")]
+
+
+def test_a_text_knows_the_other_records_of_its_phone() -> None:
+    """They are read again with it: an opt-out that was entered since under one of them stops it."""
+    table = "record | mobile\n1 | 2025550190\n2 | (202) 555-0190\n3 | 2025550191"
+    text, other = people(table).plan().actions
+    assert isinstance(text, Text)
+    assert isinstance(other, Text)
+    assert (text.record, text.kin, other.kin) == ("1", ("2",), ())
+    later = people("record | mobile | opt_out\n1 | 2025550190 |\n2 | 2025550190 | 1")
+    fresh = replace(later.inputs(NOON), fresh=True)
+    assert isinstance(JOB.recheck(later.loaded, text, fresh), Withhold)
 
 
 def test_a_text_that_a_person_asked_for_comes_before_others_of_its_phone() -> None:

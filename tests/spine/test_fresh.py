@@ -10,7 +10,7 @@ import pytest
 
 from redcap_jobs.errors import RedcapJobsError
 from redcap_jobs.fresh import FreshReads
-from redcap_jobs.plan import Action, Inputs
+from redcap_jobs.plan import Action, Inputs, Text
 
 
 class Reads:
@@ -53,6 +53,13 @@ def test_those_who_follow_are_read_along_once_each() -> None:
     assert reading.of("2") is first
     reading.of("3", "4")
     assert reading.asked == [["1", "2"], ["3", "4"]]
+
+
+def test_the_other_records_of_a_phone_are_read_along() -> None:
+    """Who opts out under one of them while a long run lasts stops the texts of the others."""
+    reading = Reads()
+    reading.fresh([Text("k1", "1", "text", kin=("7", "2")), Action("k2", "2", "text")])
+    assert reading.asked == [["1", "7", "2"]]
 
 
 def test_the_minute_counts_from_before_the_read() -> None:

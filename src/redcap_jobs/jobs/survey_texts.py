@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 
 from redcap_jobs.jobs.survey_history import History
@@ -64,6 +64,7 @@ def written(
         for row in table.to_dict("records")
     }
     turns: Counter[str] = Counter()
+    of_phone = records_by_phone(judged)
     for one in in_turn(judged):
         if one.recipient.problem[0]:
             done.problems.append(Problem(one.recipient.record, *one.recipient.problem))
@@ -75,9 +76,18 @@ def written(
             done.skips.append(Skip(one.recipient.record, one.subject, reason))
         else:
             turns[one.recipient.phone_hash] += 1
-            done.texts.append(text_of(inputs, one, body))
+            kin = of_phone[one.recipient.phone] - {one.recipient.record}
+            done.texts.append(replace(text_of(inputs, one, body), kin=tuple(sorted(kin))))
     done.problems = list(dict.fromkeys(done.problems))
     return done
+
+
+def records_by_phone(judged: Sequence[Judged]) -> dict[str, set[str]]:
+    """Give the records that each phone belongs to."""
+    found: dict[str, set[str]] = {}
+    for one in judged:
+        found.setdefault(one.recipient.phone, set()).add(one.recipient.record)
+    return found
 
 
 def in_turn(judged: Sequence[Judged]) -> list[Judged]:
