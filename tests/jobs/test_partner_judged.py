@@ -280,3 +280,28 @@ def test_keys_count_what_took_effect() -> None:
     assert known.done == Counter({ENROL: 1, ARM: 1, UPDATE: 1})
     assert known.key(INPUTS, UPDATE, "1001")[1] == "1"
     assert known.key(INPUTS, WITHDRAW, "1001")[1] == "0"
+
+
+def test_an_arm_that_may_have_been_switched_unheard_is_looked_up() -> None:
+    """A confirmed switch whose answer was lost, and REDCap is back to the first arm."""
+    lost = {"call": ARM, "payload": {ARM: "CWT"}, "state": "rejected", "code": "look-up"}
+    known = calls(ENROLLED, ASSIGNED, lost)
+    assert not known.arm_is_known
+    told = judged(person(), known, [member(arm="CWT")])
+    assert (told.calls, [each.where for each in told.problems]) == ([], ["arm"])
+    assert made(judged(person(), known, [member(arm="OHT")])) == [(ARM, True)]
+    gone = judged(person(), known)
+    assert (gone.calls, [each.where for each in gone.problems]) == ([], ["member"])
+
+
+@pytest.mark.parametrize("state", ["posting", "unknown", "rejected"])
+def test_an_update_that_may_have_taken_effect_unheard_is_told_again(state: str) -> None:
+    """REDCap is back to the old value; the partner may have the other one."""
+    code = "look-up" if state == "rejected" else ""
+    lost = {"call": UPDATE, "payload": {"firstName": "Robin"}, "state": state, "code": code}
+    known = calls(ENROLLED, ASSIGNED, lost)
+    found = judged(person(), known)
+    expected = [(UPDATE, False)] if state == "rejected" else []
+    assert made(found) == expected
+    assert found.decision == ("update" if expected else "waits")
+    assert known.arm_is_known
