@@ -64,6 +64,31 @@ def test_what_went_out_under_one_name_outweighs_what_did_not_under_another() -> 
         assert attempt.state == "sent"
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "counts"),
+    [
+        (("sent", "delivered"), ("unknown", ""), "unknown"),
+        (("sent", "delivered"), ("posting", ""), "posting"),
+        (("sent", "delivered"), ("sent", "undelivered"), "delivered"),
+        (("sent", "delivered"), ("rejected", ""), "delivered"),
+        (("rejected", ""), ("unknown", ""), "unknown"),
+        (("rejected", ""), ("withheld", ""), "rejected"),
+    ],
+)
+def test_of_two_names_of_one_text_the_weightier_counts_in_either_order(
+    one: tuple[str, str], other: tuple[str, str], counts: str
+) -> None:
+    """Nothing follows one of which nobody knows, whatever became of the other."""
+    for first, second in ((one, other), (other, one)):
+        for names in (("m2", "old"), ("old", "m2")):
+            rows = [
+                {"key": key(name), "state": state, "status": status}
+                for name, (state, status) in zip(names, (first, second), strict=True)
+            ]
+            (attempt,) = history(frame(*rows), NONE, PROJECT).attempts("1", ("m2", "old"), "UTC")
+            assert (attempt.status or attempt.state) == counts
+
+
 def test_redcaps_log_remembers_what_the_journal_lost() -> None:
     """A key of this project counts; one of another (a copy), and what is no key, do not."""
     keys = [key(), key().replace(":5@", ":6@"), "typed by hand"]

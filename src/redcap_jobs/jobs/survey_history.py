@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from redcap_jobs.jobs.survey_due import LOGGED, Attempt
+from redcap_jobs.jobs.survey_due import LOGGED, UNKNOWN, Attempt
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.messaging.text_names import same_project
 from redcap_jobs.plan import NOTHING_HAPPENED
@@ -135,5 +135,16 @@ def attempt_of(sent: Sent, zone: str) -> Attempt:
 
 
 def weightier(one: Attempt | None, other: Attempt) -> Attempt:
-    """Of two attempts of one occurrence under different names keep the one that went out."""
-    return other if one is None or one.is_free else one
+    """Of two attempts of one occurrence under different names give the one that decides.
+
+    One of which nobody knows outweighs all, then what went out, then what was refused; of two
+    alike the later, whichever is told first.
+    """
+    return other if one is None else max(one, other, key=weight)
+
+
+def weight(one: Attempt) -> tuple[int, bool, date, str]:
+    """Say how much an attempt counts beside another of its occurrence."""
+    states = ("rejected", "sent", LOGGED, *sorted(UNKNOWN))
+    place = 0 if one.is_free or one.state not in states else 1 + states.index(one.state)
+    return place, one.arrived, one.on, one.status
