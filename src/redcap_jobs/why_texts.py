@@ -25,6 +25,7 @@ WHEN = "%Y-%m-%d %H:%M"
 NO_CHANCE = {
     "completed": "none: it is complete",
     "asked": "none",
+    "undated": "once its anchor date is entered",
     "logged": "once the state knows its texts again: redcap-jobs state adopt",
     "before_start": "none: its date lies before starts_on",
     "too_late": "none: it is too late",

@@ -80,6 +80,14 @@ def test_a_date_at_the_end_of_the_calendar_stops_nobody_else(anchor: str, due: s
     assert set(bodies(people(f"record | anchor\n1 | {anchor}", study=back).plan())) == set()
 
 
+@pytest.mark.parametrize("anchor", ["", "UNK", "soon"])
+def test_whoever_has_no_date_is_counted_apart(anchor: str) -> None:
+    """Nobody waits for them yet; but a date that was forgotten must show somewhere."""
+    plan = people(f"record | anchor\n1 | {anchor}\n2 | 2026-02-28", codes={"UNK": "x"}).plan()
+    assert list(plan.decisions["decision"]) == ["undated", "upcoming"]
+    assert "1 undated" in plan.tables[0].rows[0][-1]
+
+
 def test_an_answer_that_was_begun_is_not_one_that_was_given() -> None:
     """REDCap's "[not completed]" in place of the time stamp: the participant is still asked."""
     plan = people("record | diary_timestamp\n1 | [not completed]").plan()

@@ -313,7 +313,7 @@ def expected(world: World) -> dict[int, int]:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(worlds())
 def test_a_second_opinion_texts_the_same_people_the_same(world: World) -> None:
     """Never outside their hours, before their date or too late; nobody who must not be, and nobody

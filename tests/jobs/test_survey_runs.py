@@ -154,7 +154,7 @@ class Story:
         return texts
 
 
-@settings(max_examples=12)
+@settings(max_examples=9)
 @given(
     zones=st.lists(
         st.sampled_from(["", "Pacific/Honolulu", "Europe/London", "Asia/Kathmandu"]),
@@ -206,7 +206,7 @@ def test_over_weeks_of_runs_and_faults_nobody_gets_too_much(
             assert (later - earlier).days >= apart * steps
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(children=st.integers(2, 4), apart=st.integers(1, 2), count=st.integers(1, 4))
 def test_of_one_phone_every_child_is_asked_while_there_is_time(
     children: int, apart: int, count: int

@@ -20,6 +20,7 @@ from redcap_jobs.study.texts_config import Survey
 
 Decision: TypeAlias = Literal[
     "completed",
+    "undated",
     "before_start",
     "upcoming",
     "due",

@@ -23,7 +23,7 @@ from redcap_jobs.redcap.record_places import EventPlace, own_events
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.texts_config import ONLY_LANGUAGE, Pause, Survey
 
-QUIET = frozenset({"upcoming", "completed", "before_start", "asked", "waiting"})
+QUIET = frozenset({"undated", "upcoming", "completed", "before_start", "asked", "waiting"})
 """Decisions that nobody waits for: told by ``why`` and ``due``, not counted as skips."""
 
 
@@ -168,7 +168,7 @@ def with_reasons(
     if completed:
         return replace(one, due=Due("completed", why="the survey is complete"))
     if one.due_on is None:
-        return replace(one, due=Due("upcoming", why="no anchor date"))
+        return replace(one, due=Due("undated", why="no anchor date"))
     local = who.local(as_of)
     done = before.attempts(who.record, one.survey.ids, who.zone)
     found = due(one.survey, one.due_on, local.date(), done)
