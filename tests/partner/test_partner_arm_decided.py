@@ -139,6 +139,20 @@ def test_who_is_not_known_is_enrolled_once(
     assert what(judged(Known(), *members, one=replace(ONE, known_as=known_as))) == expected
 
 
+def test_what_is_taken_over_counts_as_told_only_where_it_agrees() -> None:
+    """A run that dies before the update leaves what the next one sends."""
+    agrees = there("OHT", firstName="Josefina", mobilePhone="+1 (202) 555-0123")
+    assert dict(judged(Known(), agrees).calls[0].payload) == PAYLOAD
+    differs = there("OHT", firstName="Ana", mobilePhone="+12025550123")
+    assert dict(judged(Known(), differs).calls[0].payload) == {}
+
+
+def test_who_takes_no_part_is_taken_over_and_told_nothing() -> None:
+    """REDCap holds the id: it is noted, so that whoever left can be withdrawn."""
+    left = replace(ONE, no="off study", has_left=True, known_as="AH-1", arm="")
+    assert what(judged(Known(), there("OHT", firstName="Ana"), one=left)) == ["enrol found"]
+
+
 def test_while_nobody_knows_nothing_is_done() -> None:
     """Whatever was looked up meanwhile."""
     assert what(judged(Known(open={"enrol"}), there("OHT"))) == []

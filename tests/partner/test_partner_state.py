@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from partner_journal import PROJECT, Called, keyed
 
-from redcap_jobs.jobs.partner_history import history, payload_text
+from redcap_jobs.jobs.partner_history import LOOKED_UP, history, payload_text
+from redcap_jobs.messaging.keys import MessageKey
+from redcap_jobs.state.journal_evidence import not_done
 from redcap_jobs.state.partner_calls import (
     Confirmation,
     confirm,
@@ -95,6 +97,11 @@ def test_what_may_have_taken_effect_is_in_doubt_until_it_is_confirmed(called: Ca
     called.lose("1001", "arm", 1, arm="CWT")
     known = history(partner_calls(called.store, PROJECT))["1001"]
     assert (known.told, known.arm_is_known, known.open) == ("", False, {"update", "arm"})
+    for call, occurrence in (("update", 0), ("arm", 1)):
+        key = MessageKey(str(PROJECT), f"partner-{call}", "1001", occurrence=str(occurrence))
+        not_done(called.store, str(key), 1, LOOKED_UP, "says how things are")
+    known = history(partner_calls(called.store, PROJECT))["1001"]
+    assert (known.told, known.arm_is_known, known.open) == ("", False, set())
     called.take("1002", "arm", arm="OHT")
     assert history(partner_calls(called.store, PROJECT))["1002"].arm_is_known
 
@@ -108,6 +115,15 @@ def test_what_was_refused_leaves_no_doubt(called: Called, code: str) -> None:
     known = history(partner_calls(called.store, PROJECT))["1001"]
     assert known.told == keyed(payload_text({"firstName": "Josefina"}), "partner")
     assert known.arm_is_known
+
+
+def test_what_was_taken_ends_a_refusal(called: Called) -> None:
+    """The same words that were refused before may be said again."""
+    called.enrol("1001", "AH-000007")
+    called.refuse("1001", "invalid_field", "update", firstName="Ana")
+    assert set(history(partner_calls(called.store, PROJECT))["1001"].refused) == {"update"}
+    called.take("1001", "update", firstName="Josefina")
+    assert history(partner_calls(called.store, PROJECT))["1001"].refused == {}
 
 
 def test_a_confirmation_replaces_the_one_before(called: Called) -> None:
