@@ -71,6 +71,9 @@ def test_a_job_for_the_partner_needs_one() -> None:
     ("url", "values", "refused"),
     [
         (URL, ("one", "one"), True),
+        ("https://API.agilehealth.example", ("one", "one"), True),
+        ("https://api.agilehealth.example:443", ("one", "one"), True),
+        ("https://api.agilehealth.example:8443", ("one", "one"), False),
         (URL, ("one", "two"), False),
         (TESTING, ("one", "one"), False),
     ],

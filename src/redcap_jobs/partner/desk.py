@@ -161,6 +161,12 @@ def client_of(
     return PartnerClient(signed, ADAPTERS[partner.adapter], clock=clock, budget=budget)
 
 
+def place_of(url: str) -> tuple[str | None, int]:
+    """Return the host and port that an address means, however it is written."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def refuse_production_credentials(
     partner: Partner, access: PartnerAccess, credentials: Credentials
 ) -> None:
@@ -168,7 +174,7 @@ def refuse_production_credentials(
 
     Only the values can tell: a ``.env`` may give two names one value. Raises GuardRefused.
     """
-    if urlsplit(access.url).netloc != urlsplit(partner.url).netloc:
+    if place_of(access.url) != place_of(partner.url):
         return
     for given, real in ((access.token, partner.token), (access.password, partner.password)):
         if given and real and credentials.get(given) == credentials.get(real):
