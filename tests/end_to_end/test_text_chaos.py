@@ -215,7 +215,7 @@ def test_the_same_on_postgresql(tmp_path: Path) -> None:
 def test_the_judge_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that lets every key be claimed again texts somebody twice, and is found out."""
     monkeypatch.setattr(Journal, "_is_claimable", lambda *_: True)
-    monkeypatch.setattr(survey_due, "_blocked", lambda happened: None)
+    monkeypatch.setattr(survey_due, "_blocked", lambda happened, is_over: None)
     monkeypatch.setattr(survey_due.Attempt, "is_free", True)
     with chaos_study(tmp_path, PEOPLE) as study:
         study.sandbox.fault("twilio-drop", times=2)
