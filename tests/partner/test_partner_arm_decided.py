@@ -197,3 +197,23 @@ def test_no_value_shows_itself() -> None:
     """Neither in a call, nor in a problem, nor in a candidate."""
     shown = repr([ONE, judged(Known()), judged(known(), there("CWT")), judged(known())])
     assert not [each for each in PRIVATE if each in shown]
+
+
+@pytest.mark.parametrize("call", ["enrol", "arm", "update", "withdraw"])
+def test_what_nobody_knows_stays_written_in_redcap(call: str) -> None:
+    """Until it is known: the next run erased it, though the doubt went on for days."""
+    one = replace(ONE, no="off study", has_left=True) if call == "withdraw" else ONE
+    of = Known(open={call}) if call == "enrol" else known(open={call})
+    if call == "update":
+        of.told = ""
+    said = judged(of, there(), one=one)
+    assert what(said) == []
+    assert said.error == f"{call}: nobody knows yet whether it took effect"
+
+
+def test_a_refused_arm_stays_written_in_redcap() -> None:
+    """As a refused update does."""
+    of = known(refused={"arm": (hashed("OHT"), "invalid_field", f"{NOW:%Y-%m-%dT%H:%M:%S.%fZ}")})
+    said = judged(of, there())
+    assert what(said) == ["? arm"]
+    assert said.error == "arm: refused by the partner (invalid_field)"

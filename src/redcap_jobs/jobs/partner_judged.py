@@ -17,6 +17,7 @@ from redcap_jobs.jobs.partner_history import (
     payload_hash,
 )
 from redcap_jobs.jobs.partner_people import OFF_STUDY, Candidate, partner_of
+from redcap_jobs.jobs.partner_rows import unknown_words
 from redcap_jobs.partner.translate import same
 from redcap_jobs.plan import Inputs, PartnerCall, Problem
 from redcap_jobs.study.config import Study
@@ -54,7 +55,8 @@ def judge(
 ) -> Judgement:
     """Decide about one participant."""
     if ENROL in known.open:
-        return Judgement("waits", "nobody knows yet whether the enrolment took effect")
+        what = "nobody knows yet whether the enrolment took effect"
+        return Judgement("waits", what, error=unknown_words(ENROL))
     if known.member:
         return judge_member(study, inputs, one, known, members.get(one.record, []), confirmed)
     if one.no and not one.known_as:
@@ -173,6 +175,7 @@ def add_arm(
     if refused:
         judged.decision = "problem"
         judged.problems += refused.problems
+        judged.error = refused.error
         return
     call, why = call_of(inputs, one, known, ARM, {ARM: one.arm}), ""
     if known.arm_is_known:
@@ -213,7 +216,8 @@ def refusal(
 ) -> Judgement | None:
     """Leave alone what the partner refused in the very same words; None to go on."""
     if call in known.open:
-        return Judgement("waits", f"nobody knows yet whether the {call} took effect")
+        what = f"nobody knows yet whether the {call} took effect"
+        return Judgement("waits", what, error=unknown_words(call))
     refused, code, at = known.refused.get(call, ("", "", ""))
     if code in PASSING or refused != payload_hash(inputs, payload) or is_long_ago(inputs, at):
         return None

@@ -73,5 +73,10 @@ def nothing_known(wanted: Sequence[Wanted]) -> pd.DataFrame:
 def error_words(outcome: Outcome) -> str:
     """Say for a coordinator what became of a call that did not take effect."""
     if outcome.state == "unknown":
-        return f"{outcome.message}: nobody knows yet whether it took effect"
+        return unknown_words(outcome.message)
     return f"{outcome.message}: refused by the partner ({outcome.code})"
+
+
+def unknown_words(call: str) -> str:
+    """Say for a coordinator that a call's answer was lost."""
+    return f"{call}: nobody knows yet whether it took effect"
