@@ -99,7 +99,7 @@ class Machine:
         )
 
 
-def post(world: World, throttle: Throttle, units: int = 1, answer_seconds: float = 0.1) -> None:
+def post(world: World, throttle: Throttle, units: int = 1, answer_seconds: float = 0.05) -> None:
     """Send one text through the throttle; its answer takes a while."""
     with throttle.slot(units) as slot:
         slot.posting()

@@ -17,7 +17,7 @@ from redcap_jobs.errors import StateError
 from redcap_jobs.state import throttle as throttling
 from redcap_jobs.state.schema import senders
 from redcap_jobs.state.store import Store
-from redcap_jobs.state.throttle import FLOOR, OUT_OF_SIGHT, Slot, Throttle
+from redcap_jobs.state.throttle import FLOOR, ON_ITS_WAY, OUT_OF_SIGHT, Slot, Throttle
 
 LOOK_EVERY = timedelta(seconds=2)
 LONG = bool(os.environ.get("REDCAP_JOBS_LONG_TESTS"))
@@ -101,14 +101,53 @@ def test_a_service_and_a_number_of_it_keep_their_distance(
     assert world.gaps() == pytest.approx([GAP] * 4)
 
 
-def test_slow_answers_cost_nothing_but_their_own_time(
+def test_slow_answers_cost_little_but_their_own_time(
     world: World, one: Machine, opened: Opened
 ) -> None:
     """The gap counts from the start of a post: an answer of 0.4 s hides in it, one of 2 s not."""
     throttle = one.throttle(opened(one), 1)
     for seconds in (0.4, 2.0, 0.0):
         post(world, throttle, answer_seconds=seconds)
-    assert world.gaps() == pytest.approx([GAP, 2.0])
+    assert world.gaps() == pytest.approx([1 + ON_ITS_WAY.total_seconds(), 2.0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "units", "asked", "gap"),
+    [
+        (0.03, 1, 0.0, 1.05),
+        (0.07, 1, 0.0, 1.07),
+        (0.45, 1, 0.0, 1.1),
+        (0.45, 2, 0.0, 2.1),
+        (0.45, 1, 1.08, 1.1),
+        (0.45, 1, 5.0, 5.0),
+    ],
+)
+def test_what_may_have_arrived_late_keeps_its_distance_to_the_next(
+    answer: float,
+    units: int,
+    asked: float,
+    gap: float,
+    world: World,
+    one: Machine,
+    opened: Opened,
+) -> None:
+    """A post that arrived just before its answer is still a second a segment before the next."""
+    throttle = one.throttle(opened(one), 1, asked)
+    post(world, throttle, units, answer_seconds=answer)
+    post(world, throttle)
+    apart = world.posts[1].at - world.posts[0].at
+    assert apart == pytest.approx(gap)
+    assert apart - min(answer, ON_ITS_WAY.total_seconds()) >= units - 1e-6
+
+
+def test_a_pace_for_a_sandbox_stays_as_it_was_asked_for(
+    world: World, one: Machine, opened: Opened
+) -> None:
+    """Below the floor, against loopback only, nothing is added."""
+    throttle = one.throttle(opened(one), 1, 0.2, loopback=True)
+    for _ in range(2):
+        post(world, throttle, answer_seconds=0.15)
+    assert world.gaps() == pytest.approx([0.2])
 
 
 def test_nothing_waits_where_nothing_was_sent_lately(
@@ -120,7 +159,7 @@ def test_nothing_waits_where_nothing_was_sent_lately(
     assert world.posts[0].at == 0
     world.pass_by(30)
     post(world, throttle)
-    assert world.posts[1].at == pytest.approx(30.1)
+    assert world.posts[1].at == pytest.approx(30.05)
 
 
 def test_a_turn_that_posts_nothing_costs_no_time(
@@ -205,7 +244,7 @@ def test_no_wait_is_longer_than_the_gap(world: World, one: Machine, opened: Open
     post(world, throttle)
     one.monotonic_ahead -= 900
     post(world, throttle)
-    assert world.posts[1].at - world.posts[0].at == pytest.approx(0.1 + GAP)
+    assert world.posts[1].at - world.posts[0].at == pytest.approx(0.05 + GAP)
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, -3.0, 0.0, 3.0, 7200.0])

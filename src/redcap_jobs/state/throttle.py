@@ -7,7 +7,8 @@ before it posted. A long code carries one segment a second (Twilio's error pages
 A Messaging Service may choose any of its numbers: its texts take the turn of each, so that another
 study which sends from one of them directly is not overtaken.
 
-The gap is counted on the machine's monotonic clock, where the last slot was taken on this boot: a
+The gap is counted from the start of a post, and a little longer where the post may have arrived
+late. It is counted on the machine's monotonic clock, where the last slot was taken on this boot: a
 wall clock that jumps can then neither shorten nor stall it. Clocks of two hosts, or of one before
 and after a restart, are not compared: whoever follows another host waits a whole gap. No wait is
 ever longer than the gap itself.
@@ -34,8 +35,13 @@ if TYPE_CHECKING:
 
     from redcap_jobs.state.store import Store
 
+SEGMENT = timedelta(seconds=1)
+"""What a number carries (Twilio's error page 21611: one segment a second)."""
 FLOOR = timedelta(seconds=1.05)
 """Per segment; only against a loopback address may it be less."""
+ON_ITS_WAY = timedelta(milliseconds=100)
+"""A post may have travelled so long before it arrived, where its answer says no sooner: what the
+floor does not allow for is added to the gap, so that arrivals keep a second's distance, too."""
 LOOK_EVERY = timedelta(milliseconds=50)
 PATIENCE = timedelta(minutes=15)
 """So long, and a gap (ours, or the one under way if that is longer), another run's lease is waited
@@ -221,10 +227,19 @@ class Throttle:
         """Let go of the lease, and count the gap from when the post really began."""
         free: dict[str, Any] = {}
         if slot.began is not None:
-            free = self._free_after(self.gap * slot.units, slot.began)
+            gap = self.gap * slot.units + self._travelled(slot.units, slot.began)
+            free = self._free_after(gap, slot.began)
         with self.store.write() as connection:
             if self._own_row(connection) is not None:
                 self._write(connection, taken_at=None, **free)
+
+    def _travelled(self, units: int, began: float) -> timedelta:
+        """Return how much longer than the gap allows for a post may have been on its way."""
+        if self.gap < FLOOR:
+            return timedelta(0)
+        answered = timedelta(seconds=self._monotonic() - began)
+        allowed = (self.gap - SEGMENT) * units
+        return max(timedelta(0), min(answered, ON_ITS_WAY) - allowed)
 
     def _row(self, connection: Connection) -> RowMapping | None:
         query = select(senders).where(senders.c.name == self.sender)
