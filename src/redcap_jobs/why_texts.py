@@ -36,6 +36,8 @@ NO_CHANCE = {
 LATER = ("upcoming", "waiting")
 PASSES = ("outside the sending hours", "paused")
 """How reasons begin that pass by themselves."""
+LAPSED = "lapsed in the pause"
+"""How the reason begins of a text that is never made up for."""
 SENT = "its text went out; the next run says what follows"
 
 
@@ -150,6 +152,8 @@ def next_chance(decision: Decision, study: Study, *, stopped: bool, now: datetim
         return NO_CHANCE[decision.decision]
     if stopped:
         return "once its stop is ended: redcap-jobs messages allow, or read"
+    if decision.decision == "skipped" and decision.reasons.startswith(LAPSED):
+        return f"none: {decision.reasons}"
     if decision.decision == "skipped" and not decision.reasons.startswith(PASSES):
         return f"once this is no longer so: {decision.reasons}"
     if decision.decision in LATER:

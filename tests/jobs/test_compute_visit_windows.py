@@ -242,18 +242,22 @@ def test_contradictions_are_problems_that_name_the_visits() -> None:
 
 
 def test_off_study_ends_when_until_has_come() -> None:
-    """Withdrawn and rejoined: from ``until`` on the person is on study again."""
+    """Withdrawn and rejoined: from ``until`` on the person is on study; who left again is not."""
     table = """
         record | event  | anchor_date | consent | group | off_study | off_study_date | protocol
         1      | base.1 | 2018-03-09  | 1       | 1     | 1         | 2018-04-01     | 2018-05-11
         2      | base.1 | 2018-03-09  | 1       | 1     | 1         | 2018-04-01     | 2018-05-10
         3      | base.1 | 2018-03-09  | 1       | 1     |           | 2018-04-01     |
+        4      | base.1 | 2018-03-09  | 1       | 1     | 1         | 2018-04-20     | 2018-04-10
+        5      | base.1 | 2018-03-09  | 1       | 1     | 1         | 2018-04-10     | 2018-04-10
     """
     head = STUDY + 'until = "[first-event-name][protocol]"\n'
     assert states(world(table, M2, head=head).plan("2018-05-10")) == {
         "1 m2": "not_applicable_off_study",
         "2 m2": "open",
         "3 m2": "open",
+        "4 m2": "not_applicable_off_study",
+        "5 m2": "open",
     }
 
 

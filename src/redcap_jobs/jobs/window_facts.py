@@ -142,12 +142,13 @@ def _left(
     """Give the dates of one table, and for whom it holds without a date.
 
     A missing-data code in the condition, or in place of the date, stops: somebody knows that the
-    person left, and not when.
+    person left, and not when. Once ``until`` has come the table says nothing any more, but of who
+    left again after it.
     """
     blank = np.full(len(people.records), np.datetime64("NaT", "D"))
     since = reader.dates(people.view, off.from_, f"{where}.from") if off.from_ else blank
     until = reader.dates(people.view, off.until, f"{where}.until") if off.until else blank
-    applies = ~(until <= today)
+    applies = ~(until <= today) | (since > until)
     if off.when is not None:
         applies &= people.view.stops(off.when.expression).to_numpy(dtype=bool)
         without = applies & np.isnat(since)
