@@ -14,6 +14,7 @@ from redcap_jobs.jobs.partner_history import LOOKED_UP, history, payload_text
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.state.journal_evidence import not_done
 from redcap_jobs.state.partner_calls import (
+    CONFIRMED_FOR,
     Confirmation,
     confirm,
     confirmed_arms,
@@ -143,6 +144,15 @@ def test_a_confirmation_replaces_the_one_before(called: Called) -> None:
     assert confirmed_records(called.store, PROJECT) == ["1001", "1002"]
     (other,) = confirmed_arms(called.store, ELSEWHERE).to_dict("records")
     assert other["value_hash"] == "c"
+
+
+def test_a_confirmation_lapses_after_a_week(called: Called) -> None:
+    """A word of long ago pushes no arm that REDCap slips back to."""
+    confirm(called.store, PROJECT, [Confirmation("1001", "a", "why", "somebody")])
+    called.clock.sleep(CONFIRMED_FOR)
+    assert confirmed_records(called.store, PROJECT) == ["1001"]
+    called.clock.sleep(timedelta(seconds=1))
+    assert confirmed_arms(called.store, PROJECT).empty
 
 
 def test_a_reading_is_of_one_job_on_one_project(called: Called) -> None:

@@ -102,7 +102,7 @@ def confirm_arm_command(
     """Say that RECORD is rightly in ARM now, so that the next run assigns it with the partner.
 
     A participant's arm is assigned once; a later change in REDCap is told and pushed only after
-    this. It holds for just this arm: should REDCap say another, that is told again.
+    this. It holds for just this arm, and for a week: should REDCap say another, that is told again.
 
     \b
     Example:

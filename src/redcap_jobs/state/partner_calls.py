@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from redcap_jobs.state.store import Store
 
 ARM = "arm"
+CONFIRMED_FOR = timedelta(days=7)
+"""So long a person's word on an arm may be acted upon; a run takes it up within the hour."""
 KIND = "partner"
 
 
@@ -79,7 +81,7 @@ def entries_of_calls(store: Store, project: ProjectKey) -> list[Entry]:
 
 
 def confirmed_records(store: Store, project: ProjectKey) -> list[str]:
-    """Return the records whose arm a person confirmed."""
+    """Return the records whose arm a person confirmed lately."""
     return sorted(confirmed_arms(store, project)["record"])
 
 
@@ -121,9 +123,16 @@ def has_members(store: Store, project: ProjectKey) -> bool:
 
 
 def confirmed_arms(store: Store, project: ProjectKey) -> pd.DataFrame:
-    """Return which arm switches were confirmed; columns record, value_hash."""
+    """Return which arm switches were confirmed lately; columns record, value_hash.
+
+    A word that led to nothing within CONFIRMED_FOR lapses: should REDCap slip back to that arm
+    months later, that is told again.
+    """
+    since = store.clock.now() - CONFIRMED_FOR
     query = select(confirmations.c.record, confirmations.c.value_hash).where(
-        confirmations.c.project == str(project), confirmations.c.subject == ARM
+        confirmations.c.project == str(project),
+        confirmations.c.subject == ARM,
+        confirmations.c.at >= since,
     )
     with store.read() as connection:
         rows = [tuple(row) for row in connection.execute(query)]
