@@ -56,7 +56,7 @@ STEPS = (
     (SYNC, "production, again", PRODUCTION, "the partner's word stands in REDCap"),
 )
 """Job, copy, token's name, and why nothing is due where nothing is."""
-SHOWN_WHOLE = {STEPS[0], STEPS[5], STEPS[-2]}
+SHOWN_WHOLE = {STEPS[0], STEPS[5], STEPS[-4], STEPS[-2]}
 """Runs whose plan is shown; of the others a line."""
 AT_THE_PARTNER = timedelta(days=90)
 """So much time goes by for its members before they are first looked at."""
