@@ -27,9 +27,9 @@ ALLOWANCES = {
     "rows": "let this run change up to N rows, e.g. --allow rows=900",
     "share": "let this run overwrite up to this share of the filled cells, e.g. --allow share=0.5",
     "records": "accept an export of only N records, e.g. --allow records=120",
-    "members": "accept that the partner lists N members only",
-    "withdrawals": "let this run withdraw up to N members with the partner",
-    "updates": "let this run update up to N members with the partner",
+    "members": "accept that the partner lists N members only, e.g. --allow members=120",
+    "withdrawals": "let this run withdraw up to N members, e.g. --allow withdrawals=25",
+    "updates": "let this run update up to N members, e.g. --allow updates=200",
     "texts": "let this run send up to N texts, e.g. --allow texts=900",
     "adopt": "take over values this state did not write, e.g. --allow adopt=vt_state,vt_target",
 }

@@ -18,8 +18,9 @@ from redcap_jobs.errors import UsageError
 def command() -> None:
     """Show what became of the exchange with the texting partner, and settle what nobody else can.
 
-    Without a command it shows, for the STUDY file named, what waits for somebody: calls nobody
-    knows about, and what the partner refused. Names and phones are never shown.
+    Without a command it shows, for the STUDY file named, what waits for somebody: what the last runs
+    of both jobs told, calls nobody knows about, and what the partner refused. Names and phones are
+    never shown.
 
     \b
     Example:
@@ -30,7 +31,7 @@ def command() -> None:
 @command.command("overview", epilog=EXIT_CODES, short_help="What waits for somebody (the default).")
 @OF_STUDY
 def overview_command(study: str, env_file: Path | None, token: str | None) -> None:
-    """Show what waits for somebody: calls nobody knows about, refusals; and count the members.
+    """Show what the last runs told, calls nobody knows about and refusals; count the members.
 
     Reads the state only. The same as `redcap-jobs partner STUDY`.
 
@@ -70,7 +71,7 @@ def settle_command(
 ) -> None:
     """Say whether RECORD was enrolled, where an answer was lost and looking it up does not help.
 
-    --not-enrolled lets the next run enrol the participant: say it only when the partner has
+    The partner is asked whether --member is this participant. --not-enrolled lets the next run enrol the participant: say it only when the partner has
     looked and has no such member, or a second one is texted as well.
 
     \b
@@ -79,16 +80,20 @@ def settle_command(
       redcap-jobs partner settle study.toml 1001 --not-enrolled --env-file .env
     """  # noqa: D301 - click reads the backspace
     from redcap_jobs.open_study import open_study
-    from redcap_jobs.partner.lists import settle_enrolment
+    from redcap_jobs.partner.lists import refuse_stranger, settle_enrolment
 
     if (member is None) == (not not_enrolled):
         raise UsageError("say --member ID or --not-enrolled, one of them")
     with open_study(study, env_file) as opened:
-        settle_enrolment(opened, opened.project(token), record, member, by_whom())
+        project = opened.project(token)
+        if member:
+            refuse_stranger(opened, project, record, member)
+        settle_enrolment(opened, project, record, member, by_whom())
+    of = f"record {record} of {project.words}"
     if member:
-        click.echo(f"record {record} counts as member {member}; the next run writes it to REDCap")
+        click.echo(f"{of} counts as member {member}; the next run writes it to REDCap")
     else:
-        click.echo(f"record {record} counts as not enrolled; the next run enrols the participant")
+        click.echo(f"{of} counts as not enrolled; the next run enrols the participant")
 
 
 @command.command("confirm-arm", epilog=EXIT_CODES, short_help="Let a changed arm be pushed.")
@@ -112,5 +117,8 @@ def confirm_arm_command(
     from redcap_jobs.partner.lists import confirm_arm
 
     with open_study(study, env_file) as opened:
-        confirm_arm(opened, opened.project(token), record, arm, reason, by_whom())
-    click.echo(f"record {record}: the next poll-participants assigns {arm}, if REDCap says so, too")
+        project = opened.project(token)
+        confirm_arm(opened, project, record, arm, reason, by_whom())
+    click.echo(
+        f"record {record} of {project.words}: the next poll-participants assigns {arm}, if REDCap says so, too"
+    )

@@ -6,7 +6,7 @@ treatment, a wrong language a text that nobody reads, a missed opt-out a text to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,6 +18,10 @@ from redcap_jobs.plan import Problem
 from redcap_jobs.study.partner_config import Partner
 
 Member = Mapping[str, str]
+ARM_HINT = (
+    "find out which is right before the next text, and correct it there: nothing here pushes an arm "
+    "that was assigned"
+)
 
 ARM_DIFFERS, OPT_OUT_DIFFERS, URGENT, WHO, OTHER = range(5)
 """How urgent a finding is; the lowest stands first."""
@@ -59,15 +63,25 @@ def only_there(
     members: Mapping[str, Member],
     people: Mapping[str, Candidate],
     known: Mapping[str, Known],
+    roster: Collection[str],
 ) -> Iterator[Found]:
-    """Tell of members that belong to nobody here, but not of second ones of somebody."""
+    """Tell of members that belong to nobody here, but not of second ones of somebody.
+
+    ``roster`` has every record, those among them that nothing can be said of (rows in two arms).
+    """
     owned = set(ids.values())
-    gone = {one.member: record for record, one in known.items() if record not in people}
+    owned |= {one.member for record, one in known.items() if record in roster}
+    gone = {one.member: record for record, one in known.items() if record not in roster}
     for member, one in members.items():
         study_id = one["study_id"]
-        if member in owned or study_id in ids:
+        own = ids.get(study_id, "")
+        if member in owned or members.get(own, {}).get("study_id") == study_id:
             continue
-        if member in gone:
+        if own:
+            what = f"counts as member {own} here, and is member {member} with the partner"
+            hint = "ask the partner which is right, and have it correct the study id or remove one"
+            yield found(WHO, "only there", study_id, "member", what, hint)
+        elif member in gone:
             what = f"was enrolled as member {member} and is no record any more"
             hint = (
                 "if it was renamed: redcap-jobs messages rename-record; else have the partner stop "
@@ -102,7 +116,7 @@ def arm_differs(one: Candidate, member: Member, partner: Partner) -> Iterator[Fo
         return
     blank = not member[partner.arm.partner]
     what = "the partner has no arm for this participant" if blank else "differs at the partner"
-    yield found(ARM_DIFFERS, "arm", one.record, "arm", what, "correct it before the next text")
+    yield found(ARM_DIFFERS, "arm", one.record, "arm", what, ARM_HINT)
 
 
 def fields_differ(one: Candidate, member: Member, partner: Partner, region: str) -> Iterator[Found]:

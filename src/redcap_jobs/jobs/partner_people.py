@@ -56,7 +56,7 @@ class Candidate:
     @property
     def problems(self) -> list[Problem]:
         """Give what somebody must mend before the partner can be told."""
-        hint = "correct it in REDCap, or add the choice to [[partner.fields]]"
+        hint = "correct it in REDCap; a choice may be lacking in the values of [[partner.fields]]"
         return [Problem(self.record, where, what, hint) for where, what in self.wrong]
 
 

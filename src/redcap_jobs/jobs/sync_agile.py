@@ -98,7 +98,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     skips: list[Skip] = []
     several: list[Found] = [
         *only_here(ids, members),
-        *only_there(ids, members, people, known),
+        *only_there(ids, members, people, known, set(inputs.roster["record"])),
         *twice_there(members, ids),
     ]
     problems: list[Problem] = []

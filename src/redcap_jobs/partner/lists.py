@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from redcap_jobs.state.partner_calls import (
     record_of,
     unknown_calls,
 )
+from redcap_jobs.state.runs import last_good_run
 
 if TYPE_CHECKING:
     from redcap_jobs.open_study import OpenStudy
@@ -28,25 +30,29 @@ if TYPE_CHECKING:
     from redcap_jobs.state.scope import ProjectKey
 
 RUN = "settled by hand"
-COLUMNS = ("record", "call", "since", "state", "what")
+JOBS = ("sync-agile", "poll-participants")
 WORDS = {"enrol": "enrolment", "arm": "arm", "update": "update", "withdraw": "withdrawal"}
 
 
 def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
-    """Return what waits for somebody, and one line that counts everything."""
+    """Return what waits for somebody, and a few lines that count everything and say what to type.
+
+    What the last whole runs of both jobs told stands first, as they told it: most urgent first.
+    """
     newest: dict[tuple[str, str], Entry] = {}
     for entry in entries_of_calls(opened.store, project):
         newest[entry.record, entry.message] = entry
     zone = ZoneInfo(opened.study.study.time_zone)
     waiting = [each for each in newest.values() if each.state == "unknown"]
     refused = [each for each in newest.values() if each.state == "rejected"]
-    tables = [
-        Table(title, COLUMNS, tuple(row_of(each, zone) for each in several))
+    columns = ("record", "call", f"since ({zone.key})", "state", "what")
+    tables = [told_by(opened, project, job, zone) for job in JOBS]
+    tables += [
+        Table(title, columns, tuple(row_of(each, zone) for each in several))
         for title, several in (
             ("Calls nobody knows about", waiting),
             ("Refused or not done", refused),
         )
-        if several
     ]
     members = {
         entry.record
@@ -58,8 +64,26 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
     )
     told = ", ".join(f"{count} {how}" for how, count in counts.items())
     confirmed = confirmed_records(opened.store, project)
-    words = f"{len(members)} members; the last call of each kind: {told or 'none'}"
-    return tables, words + (f"; arms confirmed: {', '.join(confirmed)}" if confirmed else "")
+    words = f"{project.words}: {len(members)} members; the last call of each kind: {told or 'none'}"
+    words += f"; arms confirmed: {', '.join(confirmed)}" if confirmed else ""
+    partner = opened.study.partner
+    if waiting and partner is not None:
+        words += (
+            f"\nWhat nobody knows about is looked up by the next run {partner.settle_minutes} minutes "
+            "after it was asked. To settle an enrolment that stays so: redcap-jobs partner settle "
+            f"{opened.study.path} RECORD --member ID, or --not-enrolled"
+        )
+    return [each for each in tables if each.rows], words
+
+
+def told_by(opened: OpenStudy, project: ProjectKey, job: str, zone: ZoneInfo) -> Table:
+    """Return what the last whole run of a job told of each record."""
+    run = last_good_run(opened.store, project, job)
+    if run is None:
+        return Table(job, ("what",), ())
+    title = f"{job}, {run.started_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
+    rows = [each.removeprefix("record ").partition(": ")[::2] for each in run.problems]
+    return Table(title, ("record", "what"), tuple(rows))
 
 
 def row_of(entry: Entry, zone: ZoneInfo) -> tuple[str, ...]:
@@ -98,6 +122,31 @@ def settle_enrolment(
         settle(journal, keys[-1], "not_sent" if member is None else "sent", by, member or "")
     except IllegalTransition as error:
         raise UsageError(f"{record} cannot be settled so: {error}") from error
+
+
+def refuse_stranger(opened: OpenStudy, project: ProjectKey, record: str, member: str) -> None:
+    """Ask the partner whether a member is this participant: an id mistyped would count for ever.
+
+    Raises:
+        UsageError: The partner has no such member, or it has another study id.
+        CredentialsError, GuardRefused, PartnerUnreachable: The partner cannot be asked.
+
+    """
+    from redcap_jobs.partner.answers import as_text
+    from redcap_jobs.partner.desk import client_of
+
+    client = client_of(opened.study, opened.credentials, project, opened.store.clock)
+    if client is None:
+        return
+    with closing(client):
+        found = client.member(member)
+        if found is None:
+            raise UsageError(f"--member {member}: the partner has no such member")
+        if as_text(found.get(client.adapter.study_id)) != record:
+            raise UsageError(
+                f"--member {member}: the partner has it under another study id than {record}; have it "
+                "corrected there first"
+            )
 
 
 def confirm_arm(

@@ -1,0 +1,119 @@
+"""What somebody reads and says at 8:40: who waits for what, an enrolment settled, a record in two arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from partnering import SYNC, Partnering, partnering
+from study_home import Done
+
+from redcap_jobs.errors import ExitCode
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Partnering]:
+    with partnering(tmp_path, participants=30) as made:
+        yield made
+
+
+def partner(study: Partnering, *words: str) -> Done:
+    """Type ``redcap-jobs partner``."""
+    command, *rest = words or ("overview",)
+    return study.home.call(
+        "partner", command, study.home.study, *rest, "--env-file", study.home.env_file
+    )
+
+
+def lost(study: Partnering) -> str:
+    """Enrol with one answer lost; give the record nobody knows about."""
+    study.sandbox.fault("partner-drop", times=1, action="enrol")
+    told = study.run()
+    (record,) = [
+        each.split(":")[0].removeprefix("record ")
+        for each in told.problems
+        if "nobody knows whether it took effect" in each
+    ]
+    return record
+
+
+def test_what_the_last_runs_told_waits_for_somebody(study: Partnering) -> None:
+    """Differences at the partner, a switched arm, an enrolment nobody knows about; whose project."""
+    record = lost(study)
+    first, second, *_ = (one for one in study.sandbox.partner.all() if one["studyId"] != record)
+    study.sandbox.partner.set(
+        study.sandbox.partner.found(first["memberId"]),
+        {"language": "en" if first["language"] == "es" else "es"},
+    )
+    study.clock.pass_by(timedelta(minutes=1))
+    study.switch_arm(second["studyId"])
+    study.run()
+    study.run(SYNC)
+    read = partner(study)
+    assert read.code == 0, read
+    assert "Nothing waits" not in read.out
+    assert f"│ {first['studyId']}   │ language: differs at the partner" in read.out
+    assert (
+        f"│ {second['studyId']}   │ arm: the arm in REDCap changed after it was assigned"
+        in read.out
+    )
+    assert f"partner settle {study.home.study} RECORD --member ID" in read.out
+    assert "production project 3041" in read.out
+
+
+def test_settling_asks_the_partner_whose_member_it_is(study: Partnering) -> None:
+    """An id that is none, or somebody else's, settles nothing; the right one does."""
+    record = lost(study)
+    members = {each["studyId"]: each["memberId"] for each in study.sandbox.partner.all()}
+    other = next(member for one, member in members.items() if one != record)
+    stranger = study.sandbox.partner.add({"studyId": "elsewhere"})["memberId"]
+    for wrong, said in (
+        ("AH-999999", "has no such member"),
+        (stranger, "another study id"),
+        (other, "another study id"),
+    ):
+        refused = partner(study, "settle", record, "--member", wrong)
+        assert (refused.code, said in refused.err) == (ExitCode.USAGE, True), refused
+    settled = partner(study, "settle", record, "--member", members[record])
+    assert settled.code == 0, settled
+    assert "of production project 3041" in settled.out
+    study.run()
+    assert study.baseline(record)["ag_member_id"] == members[record]
+
+
+def test_settling_needs_the_partners_answer(study: Partnering) -> None:
+    """Where it cannot be asked nothing is settled."""
+    record = lost(study)
+    study.sandbox.fault("partner-503", rate=1.0, action="fetch")
+    refused = partner(study, "settle", record, "--member", "AH-100001")
+    assert refused.code == ExitCode.PARTLY_FAILED, refused
+    study.sandbox.no_faults()
+    assert record in partner(study).out
+
+
+def test_a_record_in_two_arms_is_a_record_still(study: Partnering) -> None:
+    """Nobody is told that a member's record is gone, or to have its texts stopped."""
+    study.run()
+    member = study.sandbox.partner.all()[0]
+    record, other = member["studyId"], "2" if member["arm"] == "OHT" else "1"
+    study.edit(record, rand_group=other)
+    compared = study.run(SYNC)
+    told = [each for each in compared.problems if record in each or member["memberId"] in each]
+    assert told, compared
+    assert [each for each in told if "no record any more" in each or "stop its texts" in each] == []
+
+
+def test_a_member_that_stands_under_another_id_here_is_named(study: Partnering) -> None:
+    """The study holds an id that the partner does not know, and the partner one of its own."""
+    study.run()
+    member = study.sandbox.partner.all()[0]
+    partner_side = study.sandbox.partner
+    partner_side.remove(member["memberId"])
+    known = ("firstName", "lastName", "mobilePhone", "language", "studyId", "arm")
+    new = partner_side.add({name: member[name] for name in known})["memberId"]
+    compared = study.run(SYNC)
+    told = [each for each in compared.problems if new in each]
+    assert len(told) == 1, compared
+    assert f"counts as member {member['memberId']} here, and is member {new}" in told[0]
