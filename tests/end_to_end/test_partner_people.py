@@ -11,6 +11,7 @@ from partnering import SYNC, Partnering, partnering
 from study_home import Done
 
 from redcap_jobs.errors import ExitCode
+from redcap_jobs.sandbox.ismile import PRODUCTION_PID
 
 
 @pytest.fixture
@@ -117,3 +118,30 @@ def test_a_member_that_stands_under_another_id_here_is_named(study: Partnering) 
     told = [each for each in compared.problems if new in each]
     assert len(told) == 1, compared
     assert f"counts as member {member['memberId']} here, and is member {new}" in told[0]
+
+
+@pytest.mark.parametrize("event", ["baseline_arm_1", "baseline_arm_2"])
+def test_who_left_is_withdrawn_though_the_arms_contradict(study: Partnering, event: str) -> None:
+    """Once, from whichever arm it is read; the contradiction is told, and REDCap is not written."""
+    study.run()
+    member = next(one for one in study.sandbox.partner.all() if one["arm"] == "OHT")
+    study.sandbox.partner.forget_accepted()
+    record = member["studyId"]
+    study.edit(record, rand_group="2")
+    store = study.sandbox.project(PRODUCTION_PID).store
+    key = next(key for key in store.current.records[record].rows if key.event == "baseline_arm_1")
+    with store.writing(study.clock.server_time()) as draft:
+        row = draft.row(record, key._replace(event=event))
+        row.update({"off_study": "1", "off_study_date": "2026-11-20"})
+    imports = study.imports()
+    told = study.run()
+    assert dict(study.writes) == {"withdraw": 1}
+    assert study.sandbox.partner.found(member["memberId"])["status"] == "withdrawn"
+    assert any(each.startswith(f"record {record}: arm: ") for each in told.problems), told
+    again = study.run(options={"full": True})
+    assert dict(study.writes) == {"withdraw": 1}
+    assert any(each.startswith(f"record {record}: arm: ") for each in again.problems), again
+    assert study.imports() == imports
+    compared = study.run(SYNC)
+    assert any(each.startswith(f"record {record}: arm: ") for each in compared.problems), compared
+    assert study.baseline(record).get("ag_status", "") == ""

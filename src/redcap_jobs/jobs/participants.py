@@ -26,7 +26,8 @@ class People:
 
     ``arms`` is Int64 (NA: no row in any arm), ``sites`` the unique name of the data access group
     or '', ``today`` datetime64[s] at midnight: the date at the participant's site. ``others`` gives
-    the arms of those who do not take part.
+    the arms of those who do not take part; ``contradictory`` the local time (datetime64[s]) of those
+    of whom nothing else is sure, since their arm is not.
     """
 
     view: ParticipantView
@@ -34,6 +35,7 @@ class People:
     sites: pd.Series
     today: pd.Series
     others: pd.Series
+    contradictory: pd.Series
     skips: tuple[Skip, ...]
     problems: tuple[Problem, ...]
 
@@ -66,9 +68,19 @@ def people(study: Study, inputs: Inputs, rows: pd.DataFrame, as_of: datetime) ->
         sites=sites.loc[kept],
         today=now.loc[kept].dt.floor("D"),
         others=arms.loc[~taking_part & ~contradictory],
+        contradictory=now.loc[contradictory],
         skips=skips,
         problems=tuple(problems),
     )
+
+
+def views_in_each_arm(
+    inputs: Inputs, rows: pd.DataFrame, people: People
+) -> Iterator[ParticipantView]:
+    """Yield views of those whose arm contradicts itself, in one arm of the project after the other."""
+    now = people.contradictory
+    for arm in sorted({event.arm for event in inputs.source.events}) if len(now) else ():
+        yield _view(inputs, rows, pd.Series(arm, index=now.index, dtype="Int64"), now)
 
 
 def local_times(study: Study, sites: pd.Series, as_of: datetime) -> pd.Series:

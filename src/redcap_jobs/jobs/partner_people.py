@@ -6,13 +6,18 @@ translation is a Problem of that record. A blank is never sent: it erases nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pandas as pd
 
-from redcap_jobs.jobs.participants import NOT_TAKING_PART, People, people
+from redcap_jobs.jobs.participants import (
+    NOT_TAKING_PART,
+    People,
+    people,
+    views_in_each_arm,
+)
 from redcap_jobs.jobs.survey_recipients import left
 from redcap_jobs.jobs.window_reads import rows_of
 from redcap_jobs.partner.translate import Untranslatable, to_partner
@@ -101,6 +106,8 @@ def candidates(
 ) -> tuple[dict[str, Candidate], People]:
     """Give everybody in ``inputs.roster`` by record, those who take no part included.
 
+    Of those whose arm contradicts itself only who went off study is in it.
+
     ``rows`` and ``outputs`` are rows frames of :func:`source_rows` and :func:`output_rows`.
     """
     persons = people(study, inputs, rows, as_of)
@@ -118,7 +125,25 @@ def candidates(
     known_as = here.first(partner.write.member_id).str.strip()
     for record in persons.records:
         found[record] = candidate(record, no[record], table[record], known_as[record])
+    for record in left_in_any_arm(study, inputs, rows, persons):
+        found[record] = Candidate(record, OFF_STUDY, has_left=True, arm="", payload={})
     return found, persons
+
+
+def left_in_any_arm(
+    study: Study, inputs: Inputs, rows: pd.DataFrame, persons: People
+) -> Iterator[str]:
+    """Yield those whose arm contradicts itself, and who went off study by what stands in any arm.
+
+    Whoever left is not texted on until somebody has mended the rows.
+    """
+    gone: set[str] = set()
+    for view in views_in_each_arm(inputs, rows, persons):
+        for off in study.participants.off_study:
+            if off.scope == "study":
+                marks = left(off, view)
+                gone |= set(marks.index[marks])
+    yield from sorted(gone)
 
 
 def view_of(

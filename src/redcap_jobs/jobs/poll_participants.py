@@ -157,7 +157,14 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         record: judge(study, inputs, one, known.get(record, Known()), members, confirmed)
         for record, one in found.items()
     }
-    judged |= {each.record: Judgement("problem", problems=[each]) for each in contradictions}
+    for each in contradictions:
+        own = judged.get(each.record)
+        if own is not None and own.calls:
+            own.problems.append(replace(each, blocks=False))
+        else:
+            judged[each.record] = Judgement("problem", problems=[each])
+    unsure = {each.record for each in contradictions}
+    found = {record: one for record, one in found.items() if record not in unsure}
     return Plan(
         job=NAME,
         as_of=as_of,
