@@ -210,7 +210,8 @@ def vanished_records(plan: Plan, context: GuardContext) -> Plan:
         )
         for record in gone
     )
-    return replace(plan, problems=(*plan.problems, *problems), forgotten=tuple(gone))
+    forgotten = (*plan.forgotten, *gone)
+    return replace(plan, problems=(*plan.problems, *problems), forgotten=forgotten)
 
 
 def only_own_fields(plan: Plan, context: GuardContext) -> Plan:  # noqa: ARG001 - a guard's signature
@@ -312,7 +313,8 @@ def blast_radius(plan: Plan, context: GuardContext) -> Plan:
             f"{rows} rows would change, the limit is {most}; nothing was written. "
             f"To allow it once: --allow rows={rows}",
         )
-    overwritten = int((changes["old"] != "").sum())
+    judged = changes[~changes["field"].isin(plan.followed)]
+    overwritten = int((judged["old"] != "").sum())
     filled = filled_cells(plan, context)
     share = overwritten / filled if filled else 0.0
     limit = float(context.allow.get("share", context.study.limits.share_overwritten))
@@ -342,7 +344,8 @@ def filled_cells(plan: Plan, context: GuardContext) -> int:
     total = 0
     for read, rows in context.inputs.tables.items():
         if isinstance(read, ReadRows) and read.side == "target":
-            own = [field for field in plan.owned if field in rows.columns]
+            judged = set(plan.owned) - set(plan.followed)
+            own = [field for field in rows.columns if field in judged]
             total += int((rows[own] != "").to_numpy().sum())
     return total
 

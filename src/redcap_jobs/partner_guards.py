@@ -27,7 +27,11 @@ def few_at_once(plan: Plan, context: GuardContext) -> Plan:
     partner = context.study.partner
     if partner is None:
         return plan
-    told = Counter(action.call for action in plan.actions if isinstance(action, PartnerCall))
+    told = Counter(
+        action.call
+        for action in plan.actions
+        if isinstance(action, PartnerCall) and not action.adopts
+    )
     for call, name, limit, what in (
         ("withdraw", "withdrawals", partner.withdrawals_per_run, "members would be withdrawn"),
         ("update", "updates", partner.updates_per_run, "members would be updated"),

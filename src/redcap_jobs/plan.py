@@ -195,8 +195,9 @@ class Plan:
     """What a job wants done, in the order the executor does it: actions, then field changes.
 
     ``owned`` names the target's fields the job writes, the only ones its changes may touch.
-    ``shared`` are those of them that people fill in, too. ``forgotten`` names records that are
-    gone and whose decisions are to be dropped.
+    ``shared`` are those of them that people fill in, too; ``followed`` those that take another
+    system's word, which changes by nature and is not judged by its share. ``forgotten`` names records whose
+    decisions are to be dropped: they are gone, or must be looked at again by the next run.
     """
 
     job: str
@@ -210,6 +211,7 @@ class Plan:
     tables: tuple[Table, ...] = ()
     forgotten: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    followed: tuple[str, ...] = ()
 
 
 def no_action_stands(study: Study, action: Action, inputs: Inputs) -> Withhold:  # noqa: ARG001 - a recheck's signature

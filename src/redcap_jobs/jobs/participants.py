@@ -26,7 +26,8 @@ class People:
 
     ``arms`` is Int64 (NA: no row in any arm), ``sites`` the unique name of the data access group
     or '', ``today`` datetime64[s] at midnight: the date at the participant's site. ``others`` gives
-    the arms of those who do not take part; ``contradictory`` the local time (datetime64[s]) of those
+    the arms of those who do not take part, ``others_view`` what stands in their rows;
+    ``contradictory`` the local time (datetime64[s]) of those
     of whom nothing else is sure, since their arm is not.
     """
 
@@ -35,6 +36,7 @@ class People:
     sites: pd.Series
     today: pd.Series
     others: pd.Series
+    others_view: ParticipantView
     contradictory: pd.Series
     skips: tuple[Skip, ...]
     problems: tuple[Problem, ...]
@@ -62,12 +64,14 @@ def people(study: Study, inputs: Inputs, rows: pd.DataFrame, as_of: datetime) ->
         taking_part = who.expression.truth(view)
     skips = tuple(Skip(record, "", NOT_TAKING_PART) for record in arms.index[~taking_part])
     kept = arms.index[taking_part & ~contradictory]
+    others = arms.loc[~taking_part & ~contradictory]
     return People(
         view=_view(inputs, rows, arms.loc[kept], now.loc[kept]),
         arms=arms.loc[kept],
         sites=sites.loc[kept],
         today=now.loc[kept].dt.floor("D"),
-        others=arms.loc[~taking_part & ~contradictory],
+        others=others,
+        others_view=_view(inputs, rows, others, now.loc[others.index]),
         contradictory=now.loc[contradictory],
         skips=skips,
         problems=tuple(problems),

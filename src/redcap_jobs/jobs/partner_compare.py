@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from redcap_jobs.jobs.partner_history import Known
-from redcap_jobs.jobs.partner_people import Candidate
+from redcap_jobs.jobs.partner_people import NOT_RANDOMISED, Candidate
 from redcap_jobs.partner.translate import same
 from redcap_jobs.plan import Problem
 from redcap_jobs.study.partner_config import Partner
@@ -61,7 +61,6 @@ def only_here(ids: Mapping[str, str], members: Mapping[str, Member]) -> Iterator
 def only_there(
     ids: Mapping[str, str],
     members: Mapping[str, Member],
-    people: Mapping[str, Candidate],
     known: Mapping[str, Known],
     roster: Collection[str],
 ) -> Iterator[Found]:
@@ -88,7 +87,7 @@ def only_there(
                 "its texts"
             )
             yield found(WHO, "only there", gone[member], "member", what, hint)
-        elif study_id in people:
+        elif study_id in roster:
             what = f"is member {member} with the partner, and nobody here enrolled it"
             hint = "poll-participants takes it over where the participant is to be enrolled"
             yield found(WHO, "only there", study_id, "member", what, hint)
@@ -112,19 +111,26 @@ def twice_there(members: Mapping[str, Member], ids: Mapping[str, str]) -> Iterat
 
 def arm_differs(one: Candidate, member: Member, partner: Partner) -> Iterator[Found]:
     """Tell of another arm at the partner, or of none."""
-    if partner.arm is None or not one.arm or member[partner.arm.partner] == one.arm:
+    there = member[partner.arm.partner] if partner.arm else ""
+    is_known = one.arm != "" or one.no == NOT_RANDOMISED
+    if partner.arm is None or not is_known or there == one.arm:
         return
-    blank = not member[partner.arm.partner]
-    what = "the partner has no arm for this participant" if blank else "differs at the partner"
+    what = "differs at the partner"
+    if not there or not one.arm:
+        what = "the partner has no arm for this participant" if not there else "REDCap has none"
     yield found(ARM_DIFFERS, "arm", one.record, "arm", what, ARM_HINT)
 
 
-def fields_differ(one: Candidate, member: Member, partner: Partner, region: str) -> Iterator[Found]:
-    """Tell where one participant and their member differ in what REDCap owns."""
+def study_id_differs(one: Candidate, member: Member) -> Iterator[Found]:
+    """Tell of a member that stands under another study id."""
     if member["study_id"] != one.record:
         what = f"member {member['member']} has another study id with the partner"
         hint = "have the partner correct it; if it was renamed: redcap-jobs messages rename-record"
         yield found(WHO, "study id", one.record, "member", what, hint)
+
+
+def fields_differ(one: Candidate, member: Member, partner: Partner, region: str) -> Iterator[Found]:
+    """Tell where one participant and their member differ in what REDCap owns."""
     untranslated = {where.partition(" ")[0] for where, _ in one.wrong}
     for each in partner.sent:
         here, there = one.payload.get(each.partner, ""), member[each.partner]

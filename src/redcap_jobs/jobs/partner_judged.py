@@ -107,13 +107,16 @@ def adopted(
     judged = Judgement("adopt", calls=[replace(take, member=member["member"], adopts=True)])
     if not agree and not one.no:
         judged.calls.append(call_of(inputs, one, known, UPDATE, one.payload))
+    if one.has_left and member["status"] == partner.withdrawn:
+        left = call_of(inputs, one, known, WITHDRAW, {})
+        judged.calls.append(replace(left, member=member["member"], adopts=True))
     there = member.get(partner.arm.partner, "") if partner.arm else ""
     if one.arm and there == one.arm:
         arm = call_of(inputs, one, known, ARM, {ARM: one.arm})
         judged.calls.append(replace(arm, member=member["member"], adopts=True))
-    elif one.arm and not there:
+    elif one.arm and not there and not one.no:
         judged.calls.append(call_of(inputs, one, known, ARM, {ARM: one.arm}))
-    elif one.arm:
+    elif one.arm and there:
         judged.problems.append(arm_problem(one, "the partner has this participant in another arm"))
     return judged
 
@@ -173,7 +176,8 @@ def add_arm(
         return
     refused = refusal(inputs, one, known, ARM, {ARM: one.arm})
     if refused:
-        judged.decision = "problem"
+        judged.decision = "problem" if judged.problems else refused.decision
+        judged.reason = refused.reason
         judged.problems += refused.problems
         judged.error = refused.error
         return

@@ -114,12 +114,14 @@ def candidates(
     here = view_of(inputs, outputs, persons.arms, persons)
     others = view_of(inputs, outputs, persons.others, persons)
     partner = partner_of(study)
-    found = {
-        str(record): Candidate(
-            str(record), NOT_TAKING_PART, has_left=False, arm="", payload={}, known_as=known
+    found: dict[str, Candidate] = {}
+    gone = has_left(study, persons.others_view)
+    for record, known in others.first(partner.write.member_id).str.strip().items():
+        went = bool(gone.loc[str(record)])
+        why = OFF_STUDY if went else NOT_TAKING_PART
+        found[str(record)] = Candidate(
+            str(record), why, has_left=went, arm="", payload={}, known_as=known
         )
-        for record, known in others.first(partner.write.member_id).str.strip().items()
-    }
     table = translated(partner, persons.view.at(None), study.study.region)
     no = reasons(study, partner, persons)
     known_as = here.first(partner.write.member_id).str.strip()
@@ -139,30 +141,34 @@ def left_in_any_arm(
     """
     gone: set[str] = set()
     for view in views_in_each_arm(inputs, rows, persons):
-        for off in study.participants.off_study:
-            if off.scope == "study":
-                marks = left(off, view)
-                gone |= set(marks.index[marks])
+        marks = has_left(study, view)
+        gone |= set(marks.index[marks])
     yield from sorted(gone)
+
+
+def has_left(study: Study, view: ParticipantView) -> pd.Series:
+    """Say who went off study (``bool``)."""
+    gone = pd.Series(data=False, index=view.index)
+    for off in study.participants.off_study:
+        if off.scope == "study":
+            gone |= left(off, view)
+    return gone
 
 
 def view_of(
     inputs: Inputs, outputs: pd.DataFrame, arms: pd.Series, persons: People
 ) -> ParticipantView:
-    """Give a view of the output fields for some records."""
+    """Give a view of the output fields for some records; a missing-data code is a blank."""
     now = persons.today.reindex(arms.index).fillna(pd.Timestamp(0)).astype("datetime64[s]")
-    return ParticipantView(outputs, arms.index, inputs.target, arms, missing_codes=(), today=now)
+    return ParticipantView(outputs, arms.index, inputs.target, arms, today=now)
 
 
 def reasons(study: Study, partner: Partner, persons: People) -> dict[str, str]:
     """Give per participant why they are not to be with the partner; '' if they are."""
     view = persons.view.at(None)
-    why = pd.Series("", index=view.index, dtype="str")
-    for off in study.participants.off_study:
-        if off.scope == "study":
-            why = why.mask((why == "") & left(off, view), OFF_STUDY)
+    why = pd.Series("", index=view.index, dtype="str").mask(has_left(study, view), OFF_STUDY)
     if partner.enrol_when is not None:
-        wanted = partner.enrol_when.expression.truth(view)
+        wanted = view.surely(partner.enrol_when.expression)
         why = why.mask((why == "") & ~wanted, "partner.enrol_when is not true")
     return dict(zip(why.index, why, strict=True))
 

@@ -180,6 +180,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         ),
         problems=tuple(problem for one in judged.values() for problem in one.problems),
         tables=(table(judged),),
+        forgotten=tuple(sorted(unsure)),
     )
 
 

@@ -24,10 +24,13 @@ from redcap_jobs.jobs.partner_compare import (
     only_there,
     pairs,
     status_differs,
+    study_id_differs,
     twice_there,
 )
-from redcap_jobs.jobs.partner_history import Known, history, payload_hash
+from redcap_jobs.jobs.partner_history import UPDATE, Known, history, payload_hash
+from redcap_jobs.jobs.partner_judged import PASSING
 from redcap_jobs.jobs.partner_people import (
+    Candidate,
     candidates,
     nobody_in_reach,
     output_rows,
@@ -88,20 +91,22 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     people, persons = candidates(study, inputs, rows, outputs, as_of)
     known = history(inputs.tables[ReadPartnerCalls()])
     members = by_id(inputs.tables[ALL_MEMBERS])
-    ids = pairs(people, known)
+    ids, everybody = pairs(people, known), set(inputs.roster["record"])
     arms = record_arms(inputs.roster, inputs.target)["arm"]
     view = view_of(inputs, outputs, arms, persons)
     ticks = view.first(partner.write.opted_out) if partner.write.opted_out else None
     copies = {each.partner: view.first(each.redcap) for each in partner.copied}
+    copies["status"] = view.first(partner.write.status)
 
     wanted: list[Wanted] = []
     skips: list[Skip] = []
     several: list[Found] = [
         *only_here(ids, members),
-        *only_there(ids, members, people, known, set(inputs.roster["record"])),
+        *only_there(ids, members, known, everybody),
         *twice_there(members, ids),
     ]
     problems: list[Problem] = []
+    others: set[str] = set()
     for record, one in people.items():
         member = members.get(ids.get(record, ""))
         if member is None:
@@ -109,6 +114,11 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
                 skips.append(Skip(record, SUBJECT, "not enrolled yet; poll-participants does it"))
             continue
         told = known.get(record, Known())
+        several += study_id_differs(one, member)
+        whose = member["study_id"]
+        if not told.member and whose != record and whose in everybody:
+            others.add(record)
+            continue
         cells, wrong = copied(study, record, member)
         wanted += cells
         problems += wrong
@@ -116,7 +126,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         ticked = str(ticks[record]) if ticks is not None else ""
         several += arm_differs(one, member, partner)
         several += status_differs(one, member, told, partner, ticked)
-        if told.told and payload_hash(inputs, one.payload) != told.told and not one.no:
+        if waits(inputs, one, told):
             skips.append(Skip(record, SUBJECT, "changed in REDCap; poll-participants tells it"))
         elif not one.no:
             several += fields_differ(one, member, partner, study.study.region)
@@ -129,11 +139,24 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
         changes=changes,
         decisions=decisions(partner, ids, members, several),
         owned=output_fields(study),
+        followed=output_fields(study),
         shared=tuple(reference.field for reference in partner.write.opted_out),
         skips=tuple(skips),
         problems=(*in_order(several), *persons.problems, *problems),
-        tables=(statuses(ids, members), differences(several)),
+        tables=(
+            statuses({record: ids[record] for record in ids if record not in others}, members),
+            differences(several),
+        ),
     )
+
+
+def waits(inputs: Inputs, one: Candidate, told: Known) -> bool:
+    """Tell whether ``poll-participants`` will tell what changed: it differs until then."""
+    now = payload_hash(inputs, one.payload)
+    if one.no or one.wrong or told.told in ("", now):
+        return False
+    refused, code, _ = told.refused.get(UPDATE, ("", "", ""))
+    return refused != now or code in PASSING
 
 
 def by_id(frame: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -1,0 +1,244 @@
+"""Whom a run of ``poll-participants`` looks at and what it plans: a few rows in, the plan out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from small_partner import (
+    NOW,
+    PROJECT,
+    STUDY,
+    call,
+    cells,
+    inputs_of,
+    made,
+    member,
+    polled,
+    row,
+    told,
+    with_partner,
+)
+
+from redcap_jobs.jobs import poll_participants
+from redcap_jobs.plan import PartnerCall, ReadMembers, Stands, Withhold
+from redcap_jobs.redcap.logic import parse
+from redcap_jobs.study.values import Condition
+
+CODED = replace(PROJECT, info=replace(PROJECT.info, missing_data_codes={"NI": "No information"}))
+BOTH: dict[str, Any] = {"source": CODED, "target": CODED}
+LEFT = {"off_study": "1", "off_study_date": "2026-11-01"}
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"consent___1": "0"}, "not taking part"),
+        ({"consent___3": "0"}, "partner.enrol_when"),
+        ({"rand_group": ""}, "not randomised yet"),
+        ({"part_mobile_number": ""}, "mobilePhone is blank"),
+        ({"part_language": "", "child_name": ""}, "language, childName is blank"),
+        (LEFT, "off study"),
+        ({**LEFT, "consent___1": "0"}, "off study"),
+        ({"off_study": "1"}, "off study"),
+        ({"part_mobile_number": "NI"}, "mobilePhone is blank"),
+        ({"rand_group": "NI"}, "not randomised yet"),
+        ({"off_study": "NI"}, "off study"),
+    ],
+)
+def test_who_is_not_enrolled_is_counted_with_the_reason(values: dict[str, str], why: str) -> None:
+    """Nothing is sent for them, nothing is asked of the partner, and nobody is passed in silence."""
+    plan = polled([row("1", **values), row("2")], **BOTH)
+    assert {each.record for each in plan.actions} == {"2"}
+    assert [why in each.reason for each in plan.skips] == [True]
+    assert sum(int(count) for _, count, _ in plan.tables[0].rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("part_mobile_number", "12"),
+        ("part_language", "7"),
+        ("child_gender", "7"),
+        ("child_dob", "soon"),
+        ("brush_days", "most"),
+        ("rand_group", "7"),
+    ],
+)
+def test_what_has_no_translation_is_told_and_stops_nobody_else(field: str, value: str) -> None:
+    """One bad record; the field is named, its value is not."""
+    plan = polled([row("1", **{field: value}), row("2")])
+    assert {each.record for each in plan.actions} == {"2"}
+    assert [each.record for each in plan.problems] == ["1"]
+    assert field in plan.problems[0].where
+    assert f" {value}" not in str(plan.problems[0])
+
+
+def test_a_missing_data_code_gives_no_leave() -> None:
+    """ "Unknown" may be the very answer that enrol_when refuses."""
+    where = "[first-event-name][child_gender] <> '3'"
+    wanted = Condition(where, parse(where))
+    partner = STUDY.partner.model_copy(update={"enrol_when": wanted})
+    study = STUDY.model_copy(update={"partner": partner})
+    plan = polled([row("1", child_gender="NI"), row("2")], study=study, **BOTH)
+    assert {each.record for each in plan.actions} == {"2"}
+
+
+def test_a_missing_data_code_is_no_member_id() -> None:
+    """Whoever has it is enrolled as anybody else."""
+    plan = polled([row("1", ag_member_id="NI")], **BOTH)
+    assert [what for _, what, _ in made(plan)] == ["enrol", "arm"]
+
+
+@pytest.mark.parametrize("consent", ["1", "0"])
+def test_who_left_is_withdrawn_whatever_became_of_the_consent(consent: str) -> None:
+    """Whoever takes the consent back is often unticked and off study at once; once is enough."""
+    here = row("1", ag_member_id="AH-1", consent___1=consent, **LEFT)
+    assert made(polled([here], [], with_partner("1"))) == [("1", "withdraw", False)]
+    after = polled([here], [], [*with_partner("1"), call("1", "withdraw")])
+    assert (made(after), told(after)) == ([], [])
+    assert list(after.decisions["decision"]) == ["withdrawn"]
+
+
+def test_who_is_unticked_only_is_a_persons_matter() -> None:
+    """The job cannot know which side is wrong."""
+    here = row("1", ag_member_id="AH-1", consent___1="0")
+    plan = polled([here], [], with_partner("1"))
+    assert (made(plan), told(plan)) == ([], [("1", "enrolment")])
+
+
+def test_an_arm_switch_waits_for_a_word() -> None:
+    """Told; pushed only once just this arm was confirmed."""
+    here = [row("1", event="baseline_arm_2", ag_member_id="AH-1", rand_group="2")]
+    plan = polled(here, [], with_partner("1"))
+    assert (made(plan), told(plan)) == ([], [("1", "arm")])
+    plan = polled(here, [], with_partner("1"), confirmed={"1": "CWT"})
+    assert (made(plan), told(plan)) == ([("1", "arm", False)], [])
+
+
+@pytest.mark.parametrize(
+    ("decided", "changed", "looked_at"),
+    [
+        ({"1": "with_partner", "2": "withdrawn", "3": "not_wanted"}, [], []),
+        ({"1": "with_partner", "2": "withdrawn", "3": "not_wanted"}, ["2"], ["2"]),
+        ({"1": "waits", "2": "problem", "3": "enrol"}, [], ["1", "2", "3"]),
+        ({"1": "update", "2": "arm", "3": "adopt"}, [], ["1", "2", "3"]),
+        ({"1": "with_partner"}, [], ["2", "3"]),
+        ({"1": "with_partner", "2": "with_partner", "3": "with_partner"}, ["9"], []),
+        (None, None, ["1", "2", "3"]),
+    ],
+)
+def test_who_is_looked_at(
+    decided: dict[str, str] | None, changed: list[str] | None, looked_at: list[str]
+) -> None:
+    """Who changed, who is not done with, who is new; everybody once a day. Never who is gone."""
+    rows = [row("1"), row("2"), row("3")]
+    plan = polled(rows, [], with_partner("1", "2", "3"), decided=decided, changed=changed)
+    assert sorted(plan.decisions["record"]) == looked_at
+
+
+def test_who_contradicts_is_looked_at_again_by_every_run() -> None:
+    """What was decided before is forgotten: the problem does not vanish after the first run."""
+    rows = [row("1"), row("1", event="baseline_arm_2"), row("2")]
+    plan = polled(
+        rows, [], with_partner("1", "2"), decided={"1": "with_partner", "2": "with_partner"},
+        changed=["1"],
+    )  # fmt: skip
+    assert told(plan) == [("1", "arm")]
+    assert plan.forgotten == ("1",)
+
+
+def test_only_who_must_be_is_looked_up() -> None:
+    """The new ones and those whose id stands in REDCap alone; no request for anybody else."""
+    rows = [row("1"), row("2", ag_member_id="AH-2"), row("3"), row("4", consent___3="0")]
+    inputs = inputs_of(rows, job=poll_participants, calls=with_partner("1"))
+    assert [each for each in inputs.tables if isinstance(each, ReadMembers)] == [
+        ReadMembers(("2", "3"))
+    ]
+
+
+def test_who_is_done_costs_no_request_and_no_import() -> None:
+    """Not even for an error cell that is blank."""
+    inputs = inputs_of(
+        [row("1", ag_member_id="AH-1")], [], with_partner("1"), job=poll_participants
+    )
+    plan = poll_participants.plan(STUDY, inputs, NOW)
+    assert not [each for each in inputs.tables if isinstance(each, ReadMembers)]
+    assert (plan.actions, len(plan.changes)) == ((), 0)
+
+
+def test_ids_that_redcap_lacks_and_errors_that_are_over() -> None:
+    """The id is written, never over another one; an error goes once it is over."""
+    rows = [
+        row("1", ag_error="enrol: refused"),
+        row("2", ag_member_id="AH-9"),
+        row("3", consent___1="0"),
+    ]
+    plan = polled(rows, [], with_partner("1", "2", "3"))
+    assert cells(plan) == {
+        ("1", "ag_member_id"): "AH-1",
+        ("1", "ag_error"): "",
+        ("3", "ag_member_id"): "AH-3",
+    }
+    assert ("2", "member") in told(plan)
+
+
+def test_a_call_under_way_is_counted_as_waiting() -> None:
+    """Not as a problem that nobody can find."""
+    lost = call("1", "arm", state="unknown")
+    plan = polled([row("1", ag_member_id="AH-1")], [member("1", arm="")], [call("1"), lost])
+    assert plan.tables[0].rows == (("waits", "1", "0"),)
+    assert [each.reason for each in plan.skips] == ["nobody knows yet whether the arm took effect"]
+
+
+def test_a_lost_state_withdraws_nobody_anew() -> None:
+    """Who is withdrawn there already is taken over so: no call, and no cap is met."""
+    plan = polled([row("1", ag_member_id="AH-1", **LEFT)], [member("1", status="withdrawn")])
+    assert made(plan) == [("1", "enrol", True), ("1", "withdraw", True), ("1", "arm", True)]
+    active = polled([row("1", ag_member_id="AH-1", **LEFT)], [member("1", arm="")])
+    assert made(active) == [("1", "enrol", True)]
+
+
+@pytest.mark.parametrize(
+    ("call_made", "now", "stands"),
+    [
+        ("enrol", {}, True),
+        ("enrol", {"part_first_name": "Finch"}, False),
+        ("enrol", {"consent___1": "0"}, False),
+        ("enrol", LEFT, False),
+        ("enrol", {"part_mobile_number": ""}, False),
+        ("arm", {}, True),
+        ("arm", {"rand_group": ""}, False),
+        ("arm", {"part_first_name": "Finch"}, True),
+    ],
+)
+def test_moments_before_a_call_it_is_decided_again(
+    call_made: str, now: dict[str, str], *, stands: bool
+) -> None:
+    """On fresh data: only just what was planned goes out."""
+    action = next(
+        each
+        for each in polled([row("1")]).actions
+        if isinstance(each, PartnerCall) and each.call == call_made
+    )
+    fresh = inputs_of([row("1", **now)], job=poll_participants, fresh=True)
+    found = poll_participants.recheck(STUDY, action, fresh)
+    assert isinstance(found, Stands if stands else Withhold)
+
+
+def test_who_came_back_moments_before_is_not_withdrawn() -> None:
+    """The tick was taken back."""
+    here = row("1", ag_member_id="AH-1", **LEFT)
+    [action] = polled([here], [], with_partner("1")).actions
+    back = inputs_of([row("1", ag_member_id="AH-1")], job=poll_participants, fresh=True)
+    assert isinstance(poll_participants.recheck(STUDY, action, back), Withhold)
+    still = inputs_of([here], job=poll_participants, fresh=True)
+    assert isinstance(poll_participants.recheck(STUDY, action, still), Stands)
+
+
+def test_a_run_that_reaches_nobody_plans_nothing() -> None:
+    """A development run without an address: a skip says why."""
+    inputs = inputs_of([row("1")], job=poll_participants, partner_in_reach=False)
+    plan = poll_participants.plan(STUDY, inputs, NOW)
+    assert (plan.actions, len(plan.changes), len(plan.skips)) == ((), 0, 1)
