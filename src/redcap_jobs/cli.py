@@ -36,8 +36,8 @@ COMMANDS = {
 
 EXIT_CODES = """\b
 Exit codes: 0 done or nothing due, 1 partly or wholly failed, 2 usage,
-3 study file, credentials, dictionary or state, 4 a guard refused,
-75 another run is active."""
+3 study file, credentials, dictionary or an unusable state, 4 a guard
+refused or no state is named, 75 another run is active."""
 
 
 class LazyGroup(click.Group):

@@ -232,13 +232,13 @@ def told_of_posted(posted: Posted, action: Action) -> list[Problem]:
     if posted.state == "unknown":
         what = "nobody knows whether it took effect; it is never repeated by itself"
         group = "partner" if action.kind == "partner" else "messages"
-        hint = f"it is looked up again; to settle it: redcap-jobs {group} settle"
+        hint = f"it is looked up again; to settle it: redcap-jobs {group} settle STUDY"
         return [Problem(action.record, action.kind, what, hint)]
     if posted.stops and posted.not_sent:
         return []
     if posted.stops:
         what = f"refused ({posted.code}), and not sent again by itself"
-        hint = "once its cause is mended: redcap-jobs messages settle"
+        hint = "once its cause is mended: redcap-jobs messages settle STUDY"
         return [Problem(action.record, action.kind, what, hint)]
     return [Problem(action.record, action.kind, posted.sentence or f"refused ({posted.code})")]
 

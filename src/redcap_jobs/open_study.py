@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.typed import Typed, meant_without_a_token, written_projects
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenStudy:
-    """A study, the state its runs share, and the credentials that named it."""
+    """A study, the state its runs share, and the credentials that named it.
+
+    ``argument`` and ``env_file`` are how both were named on the command line.
+    """
 
     study: Study
     store: Store
     credentials: Credentials
+    argument: str = ""
+    env_file: Path | None = None
 
     @property
     def id(self) -> str:
@@ -33,13 +39,11 @@ class OpenStudy:
 
     def projects(self) -> dict[str, ProjectKey]:
         """Return the projects that are written, by the name of their token's variable."""
-        from redcap_jobs.state.scope import ProjectKey
+        return written_projects(self.study)
 
-        return {
-            name: ProjectKey(self.study.redcap.url, identity.project_id, identity.mode)
-            for name, identity in self.study.redcap.projects.items()
-            if identity.role != "source"
-        }
+    def typed(self, token: str | None) -> Typed:
+        """Return how a command about the project behind one token's name is typed."""
+        return Typed.of(self.study, self.argument, self.token(token), self.env_file)
 
     def project(self, token: str | None) -> ProjectKey:
         """Return the project behind one token's name; without one the only production project.
@@ -67,11 +71,10 @@ class OpenStudy:
                     f"written (declared: {known})"
                 )
             return name
-        likely = [each for each, key in declared.items() if key.mode == "production"]
-        likely = likely or list(declared)
-        if len({declared[each] for each in likely}) != 1:
+        likely = meant_without_a_token(declared)
+        if not likely:
             raise UsageError(f"which project? Say --token with one of: {known}")
-        return likely[0]
+        return likely
 
 
 @contextmanager
@@ -92,4 +95,4 @@ def open_study(
     roles = {identity.role for identity in loaded.redcap.projects.values()}
     url = credentials.get(URL_VARIABLE)
     with open_state(url, production="production" in roles, clock=clock) as store:
-        yield OpenStudy(loaded, store, credentials)
+        yield OpenStudy(loaded, store, credentials, study, env_file)

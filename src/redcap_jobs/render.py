@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -29,6 +30,8 @@ NEVER_SHORTENED = ("run", "state", "decision", "about")
 """Columns whose words are typed again or are the answer itself."""
 ENDINGS = ("sent", *CALLS.values(), "taken over", "rejected", "unknown", "withheld", "not begun")
 """How an action may end that a person wants to hear of; one done before is no news."""
+MANY = 50
+"""Of fewer actions no line says how far they are where no bar can be drawn."""
 PLAIN_WIDTH = 160
 """Where there is no terminal nothing is wrapped to 80 columns: a log line stays one line."""
 
@@ -101,11 +104,15 @@ def summary(plan: Plan) -> str:
 
 @contextmanager
 def progress_bar(
-    console: Console, *, wanted: bool, of_what: str = "texts"
+    console: Console, *, wanted: bool, in_lines: bool = False, of_what: str = "texts"
 ) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar while actions go out, where somebody looks on; give what it is to be told by."""
+    """Show how far actions are, where somebody looks on; give what it is to be told by.
+
+    At a terminal (``wanted``) a bar, that is gone at the end; else ``in_lines`` a line at each
+    tenth of many.
+    """
     if not wanted:
-        yield lambda done, of: None  # noqa: ARG005 - nobody looks on
+        yield partial(tenth, console, of_what) if in_lines else lambda done, of: None  # noqa: ARG005 - nobody looks on
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -114,6 +121,12 @@ def progress_bar(
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(of_what, total=None, visible=False)
         yield lambda done, of: bar.update(task, completed=done, total=of, visible=True)
+
+
+def tenth(console: Console, of_what: str, done: int, of: int) -> None:
+    """Print a line where another tenth of many is done."""
+    if of >= MANY and done < of and done * 10 // of > (done - 1) * 10 // of:
+        console.print(f"  {done} of {of} {of_what}", soft_wrap=True)
 
 
 def told(executed: Executed) -> str:

@@ -8,8 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redcap_jobs.typed import Typed
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from redcap_jobs.study.config import Study
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class RunRequest:
     allow: Mapping[str, str] = field(default_factory=dict)
     verbose: bool = False
     options: Mapping[str, bool] = field(default_factory=dict)
+
+    def typed(self, study: Study) -> Typed:
+        """Return how a command about the project that is written is typed."""
+        return Typed.of(study, str(self.study), self.import_token, self.env_file)
 
 
 @dataclass(frozen=True)

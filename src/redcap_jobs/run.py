@@ -244,7 +244,9 @@ class Run:
 
         terminal, verbose = self.setting.terminal, self.setting.request.verbose
         if terminal.watched or terminal.interactive or self.setting.is_dry or verbose:
-            show_plan(plan, terminal.console, values=verbose and terminal.watched)
+            problems = tuple(self.setting.typed.told(plan.problems))
+            shown = replace(plan, problems=problems)
+            show_plan(shown, terminal.console, values=verbose and terminal.watched)
 
     def agreed(self, prepared: Prepared) -> Prepared | None:
         """Ask at a terminal; return the plan agreed to, made again if it went stale, or None."""
@@ -290,6 +292,7 @@ class Run:
         with progress_bar(
             setting.terminal.console,
             wanted=setting.terminal.watched,
+            in_lines=setting.terminal.interactive or setting.request.verbose,
             of_what=self.progress.of_what,
         ) as watched:
             executor.watched = watched

@@ -35,7 +35,8 @@ def outcome_of_end(
     from redcap_jobs.render import counted, summary, told
 
     plan = prepared.plan
-    problems = [*plan.problems, *(executed.problems if executed else ())]
+    typed = setting.typed
+    problems = typed.told([*plan.problems, *(executed.problems if executed else ())])
     counts = {
         **prepared.size,
         "cells_planned": len(plan.changes),
@@ -62,6 +63,7 @@ def outcome_of_end(
         counts=counts,
         skip_reasons=Counter(skip.reason for skip in plan.skips),
         problems=[str(problem) for problem in problems],
+        typed=typed,
     )
 
 
@@ -87,8 +89,9 @@ def outcome_of_failure(
         study=setting.study.study.id,
         state=state,
         exit_code=getattr(error, "exit_code", ExitCode.PARTLY_FAILED),
-        message=message,
+        message=setting.typed.complete(message),
         counts={} if state == "refused" else progress.counts(),
+        typed=setting.typed,
     )
 
 
@@ -177,7 +180,10 @@ def tell_without_a_run(
         credentials = load_credentials(request.env_file)
         with open_state(credentials.get(URL_VARIABLE), production=True, clock=clock) as store:
             after_run(
-                RunOutcome("", request.job, study.study.id, "failed", error.exit_code, str(error)),
+                RunOutcome(
+                    *("", request.job, study.study.id, "failed", error.exit_code, str(error)),
+                    typed=request.typed(study),
+                ),
                 store=store,
                 study=study,
                 credentials=credentials,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from redcap_jobs.state.store import Store
     from redcap_jobs.study.config import Study
     from redcap_jobs.study.credentials import Credentials
+    from redcap_jobs.typed import Typed
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Setting:
         """
         request = self.request
         return request.dry_run or (request.as_of is not None and not self.study.redcap.is_loopback)
+
+    @property
+    def typed(self) -> Typed:
+        """How a command about the project that is written is typed, in answers to a person."""
+        return self.request.typed(self.study)
 
     @property
     def scope(self) -> str:

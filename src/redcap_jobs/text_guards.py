@@ -71,6 +71,6 @@ def journal_is_whole(plan: Plan, context: GuardContext) -> Plan:
             f"REDCap's message log holds {held} texts of this project and the state knows none of "
             "them: it was lost, this is another one, or the server has a new address; nothing was "
             "sent. Name the state that cron uses, or restore its backup; if there is none, or the "
-            "address is new: redcap-jobs state adopt",
+            "address is new: redcap-jobs state adopt STUDY",
         )
     return plan

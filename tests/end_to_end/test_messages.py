@@ -82,7 +82,8 @@ def test_unknown_texts_stand_first(study: Texting) -> None:
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.splitlines()[0].startswith("Nobody knows")
     assert name_of(unknown) in shown.out
-    assert f"messages settle {study.home.study} TEXT --sent SID" in shown.out
+    command = f"messages settle {study.home.study} --env-file {study.home.env_file} TEXT --sent SID"
+    assert command in shown.out
     for text in study.accepted:
         assert text.to not in shown.out
 

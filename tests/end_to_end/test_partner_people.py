@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from partnering import SYNC, Partnering, partnering
-from study_home import Done
+from study_home import DEV, Done
 
 from redcap_jobs.errors import ExitCode
 from redcap_jobs.sandbox.ismile import PRODUCTION_PID
@@ -60,7 +61,10 @@ def test_what_the_last_runs_told_waits_for_somebody(study: Partnering) -> None:
         f"│ {second['studyId']}   │ arm: the arm in REDCap changed after it was assigned"
         in read.out
     )
-    assert f"partner settle {study.home.study} RECORD --member ID" in read.out
+    command = (
+        f"partner settle {study.home.study} --env-file {study.home.env_file} RECORD --member ID"
+    )
+    assert command in read.out
     assert "production project 3041" in read.out
 
 
@@ -82,6 +86,28 @@ def test_settling_asks_the_partner_whose_member_it_is(study: Partnering) -> None
     assert "of production project 3041" in settled.out
     study.run()
     assert study.baseline(record)["ag_member_id"] == members[record]
+
+
+def test_a_command_told_of_development_acts_on_development(study: Partnering) -> None:
+    """Typed as it was told, it settles the copy's enrolment, whose record production has, too."""
+    study.sandbox.fault("partner-drop", times=1, action="enrol")
+    told = study.run(token=DEV)
+    (problem,) = [each for each in told.problems if "settle it" in each]
+    record = problem.split(":")[0].removeprefix("record ")
+    words = shlex.split(problem.partition("redcap-jobs ")[2])
+    settled = study.home.call(*words, record, "--not-enrolled")
+    assert settled.code == 0, settled
+    assert f"record {record} of development project" in settled.out
+
+
+def test_an_arm_is_confirmed_with_a_reason(study: Partnering) -> None:
+    """A blank one is none: somebody will want to know why a treatment was changed."""
+    study.run()
+    record = study.sandbox.partner.all()[0]["studyId"]
+    words = ("confirm-arm", record, "--arm", "CWT", "--reason")
+    refused = partner(study, *words, " ")
+    assert (refused.code, "--reason is blank" in refused.err) == (ExitCode.USAGE, True), refused
+    assert partner(study, *words, "entered wrongly").code == 0
 
 
 def test_settling_needs_the_partners_answer(study: Partnering) -> None:

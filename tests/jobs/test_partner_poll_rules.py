@@ -192,6 +192,15 @@ def test_a_call_under_way_is_counted_as_waiting() -> None:
     assert [each.reason for each in plan.skips] == ["nobody knows yet whether the arm took effect"]
 
 
+def test_who_takes_no_part_is_not_looked_at_by_each_run() -> None:
+    """Their own data decide, and a change of these is seen; who has no arm yet is waited for."""
+    rows = [row("1", consent___1="0"), row("2", rand_group="")]
+    plan = polled(rows, [])
+    assert list(plan.decisions["decision"]) == ["not_wanted", "waits"]
+    again = polled(rows, [], decided={"1": "not_wanted", "2": "waits"}, changed=[])
+    assert list(again.decisions["record"]) == ["2"]
+
+
 def test_a_lost_state_withdraws_nobody_anew() -> None:
     """Who is withdrawn there already is taken over so: no call, and no cap is met."""
     plan = polled([row("1", ag_member_id="AH-1", **LEFT)], [member("1", status="withdrawn")])

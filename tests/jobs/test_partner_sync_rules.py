@@ -140,6 +140,31 @@ def test_a_member_of_a_contradictory_record_is_that_records() -> None:
     assert sorted(told(plan)) == [("1", "arm"), ("1", "member")]
 
 
+@pytest.mark.parametrize(
+    ("ticked", "status", "expected"),
+    [
+        ("", "opted_out", [("1", "opt-out"), ("1", "arm")]),
+        ("1", "opted_out", [("1", "arm")]),
+        ("", "active", [("1", "arm")]),
+    ],
+)
+def test_an_opt_out_that_cannot_be_written_is_told(
+    ticked: str, status: str, expected: list[tuple[str, str]]
+) -> None:
+    """While the record's arm contradicts itself nothing is written; the opt-out waits for nobody."""
+    rows = [row("1", ag_opted_out=ticked), row("1", event="baseline_arm_2")]
+    plan = synced(rows, [member("1", status=status)], with_partner("1"))
+    assert told(plan) == expected
+    assert cells(plan) == {}
+
+
+def test_a_contradictory_records_member_that_vanished_is_told() -> None:
+    """Whatever its rows say, the partner has lost it."""
+    rows = [row("1"), row("1", event="baseline_arm_2")]
+    plan = synced(rows, [], with_partner("1"))
+    assert sorted(told(plan)) == [("1", "arm"), ("1", "member")]
+
+
 def test_another_participants_word_is_not_copied() -> None:
     """A member id typed under two records: who opted out is the one whom the partner names."""
     plan = synced(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from redcap_jobs.errors import AnotherRunActive, CredentialsError, StateError
 from redcap_jobs.progress import Progress
 from redcap_jobs.redcap.errors import Banned, ServerFailed
+from redcap_jobs.render import progress_bar
 
 WHERE = {"label": "REDCAP_API_X", "content": "record"}
 
@@ -63,3 +67,30 @@ def test_in_the_middle_of_writing(error: Exception, says: str) -> None:
     progress.confirm(30)
     assert progress.after(error) == ". 80 of 120 cells are known to be written" + says
     assert progress.counts() == {"cells_planned": 120, "cells_written": 80}
+
+
+@pytest.mark.parametrize(
+    ("of", "lines"),
+    [
+        (49, []),
+        (700, [f"  {done} of 700 texts" for done in range(70, 700, 70)]),
+        (55, [f"  {done} of 55 texts" for done in (6, 11, 17, 22, 28, 33, 39, 44, 50)]),
+    ],
+)
+def test_many_actions_are_followed_in_lines(of: int, lines: list[str]) -> None:
+    """Where no bar can be drawn and somebody looks on: a line at each tenth, none for a few."""
+    written = io.StringIO()
+    console = Console(file=written, width=80)
+    with progress_bar(console, wanted=False, in_lines=True) as tell:
+        for done in range(1, of + 1):
+            tell(done, of)
+    assert written.getvalue().splitlines() == lines
+
+
+def test_cron_is_told_nothing_on_the_way() -> None:
+    """It would mail every line."""
+    written = io.StringIO()
+    with progress_bar(Console(file=written), wanted=False) as tell:
+        for done in range(1, 101):
+            tell(done, 100)
+    assert written.getvalue() == ""

@@ -89,14 +89,17 @@ def test_a_suspended_account_is_an_error(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"TWILIO_AUTH_TOKEN": ""}, "Twilio was not asked .*: TWILIO_AUTH_TOKEN is blank"),
-        ({"AGILE_TOKEN": ""}, "the partner was not asked .*: AGILE_TOKEN is blank"),
+        (
+            {"TWILIO_AUTH_TOKEN": ""},
+            "TWILIO_AUTH_TOKEN is blank .*: Twilio was not asked, .* exit code 3",
+        ),
+        ({"AGILE_TOKEN": ""}, "AGILE_TOKEN is blank .*: the partner was not asked, .* exit code 3"),
     ],
 )
 def test_what_is_not_set_here_is_a_warning(
     sandbox: Sandbox, variables: dict[str, str], said: str
 ) -> None:
-    """Who checks a study file need not hold the credentials of its texts."""
+    """Who checks a study file need not hold the credentials of its texts; a run ends for want of them."""
     (one,) = told(sandbox, **variables)
     assert re.match(rf"warning: ismile\.toml:\d+: \w+: {said}", one), one
 
@@ -105,6 +108,18 @@ def test_a_development_token_of_productions_is_told(sandbox: Sandbox) -> None:
     """A run would be refused with it."""
     (one,) = told(sandbox, DEV, AGILE_DEV_TOKEN=sandbox.variables["AGILE_TOKEN"])
     assert "AGILE_DEV_TOKEN holds the same as AGILE_TOKEN" in one
+
+
+def test_a_development_project_without_a_partner_is_told(sandbox: Sandbox) -> None:
+    """Its runs do nothing, however right the rest is."""
+    text = bundled_study_text("ismile")
+    table = text[text.index("[partner.development]") :].partition("\n\n")[0]
+    table = re.sub(r"https://\w+\.agilehealth\.example", sandbox.partner_url, table)
+    (one,) = told(sandbox, DEV, (table, ""))
+    assert re.match(
+        r"warning: ismile\.toml:\d+: partner: runs on this project reach no partner", one
+    )
+    assert told(sandbox, PROD, (table, "")) == []
 
 
 def test_a_service_that_does_not_answer_is_a_warning(sandbox: Sandbox) -> None:
@@ -121,4 +136,4 @@ def test_a_sandbox_with_the_real_sender_is_told(sandbox: Sandbox) -> None:
     url = f'url = "{sandbox.twilio_url}"\naccount_sid'
     (one,) = told(sandbox, PROD, (url, "account_sid"))
     assert "REDCap is on this machine (a sandbox), but [sender] url is" in one
-    assert one.startswith("warning: ")
+    assert not one.startswith("warning: ")

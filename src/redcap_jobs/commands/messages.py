@@ -78,11 +78,10 @@ def overview_command(study: str, env_file: Path | None, token: str | None, days:
 
     with open_study(study, env_file) as opened:
         entries = last_attempts(opened.store, opened.project(token))
-        now = opened.store.clock.now()
+        now, typed = opened.store.clock.now(), opened.typed(token)
         sections = overview(
             entries,
             replies_to_read(opened.store, opened.id),
-            study=study,
             zone=opened.study.study.time_zone,
             since=now - timedelta(days=days),
             is_dead=lambda entry: not is_alive(entry.holder, now - entry.last_sign),
@@ -91,7 +90,7 @@ def overview_command(study: str, env_file: Path | None, token: str | None, days:
     for section in sections:
         console.print(rich_table(section.table))
         for line in section.told:
-            console.print(escape(line), soft_wrap=True)
+            console.print(escape(typed.complete(line)), soft_wrap=True)
         console.print()
     if not sections:
         console.print("Nothing waits for anybody.")

@@ -47,6 +47,7 @@ def overview_command(study: str, env_file: Path | None, token: str | None) -> No
 
     with open_study(study, env_file) as opened:
         tables, told = overview(opened, opened.project(token))
+        told = opened.typed(token).complete(told)
     console = console_for(terminal=sys.stdout.isatty())
     for table in tables:
         console.print(rich_table(table))

@@ -187,13 +187,15 @@ def adopt_texts(study: str, token: str, env_file: Path | None, dry_run: bool) ->
 
     with open_study(study, env_file) as opened:
         opened.project(token)
+        typed = opened.typed(token)
         store, loaded = opened.store, opened.study
         with open_client(loaded.redcap.url, token, opened.credentials, store.clock) as client:
             found = adopt(opened, token, client, dry=dry_run)
     would = "would be " if dry_run else ""
     click.echo(f"{len(found.texts)} texts {would}taken over, {found.known} were known")
     if found.unknown:
-        click.echo(f"{found.unknown} of them nobody knows about: redcap-jobs messages {study}")
+        told = f"{found.unknown} of them nobody knows about: redcap-jobs messages STUDY"
+        click.echo(typed.complete(told))
     if found.elsewhere:
         click.echo(f"{found.elsewhere} rows hold keys of another project and were left out")
     for record, instance in found.unreadable:

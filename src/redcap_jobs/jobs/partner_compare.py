@@ -83,7 +83,7 @@ def only_there(
         elif member in gone:
             what = f"was enrolled as member {member} and is no record any more"
             hint = (
-                "if it was renamed: redcap-jobs messages rename-record; else have the partner stop "
+                "if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW; else have the partner stop "
                 "its texts"
             )
             yield found(WHO, "only there", gone[member], "member", what, hint)
@@ -125,7 +125,7 @@ def study_id_differs(one: Candidate, member: Member) -> Iterator[Found]:
     """Tell of a member that stands under another study id."""
     if member["study_id"] != one.record:
         what = f"member {member['member']} has another study id with the partner"
-        hint = "have the partner correct it; if it was renamed: redcap-jobs messages rename-record"
+        hint = "have the partner correct it; if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW"
         yield found(WHO, "study id", one.record, "member", what, hint)
 
 
@@ -174,6 +174,26 @@ def status_differs(
     if status and partner.statuses and status not in partner.statuses:
         what = "the partner has a status that partner.statuses does not name"
         yield found(OTHER, "status", one.record, "status", what, "add it to the study file")
+
+
+def unseen_opt_outs(
+    unsure: Mapping[str, str],
+    members: Mapping[str, Member],
+    partner: Partner,
+    ticked: Collection[str],
+) -> Iterator[Found]:
+    """Tell of opt-outs that cannot be written while a record's arm contradicts itself.
+
+    ``unsure`` has the member ids of such records; ``ticked`` those that hold the opt-out anyhow.
+    """
+    for record, member in unsure.items():
+        status = members.get(member, {}).get("status", "")
+        if status in partner.opted_out and record not in ticked:
+            what = (
+                "opted out with the partner; not written while the record's arm contradicts itself"
+            )
+            hint = "tick the opt-out in REDCap, and correct the arm"
+            yield found(OPT_OUT_DIFFERS, "opt-out", record, "opt-out", what, hint)
 
 
 def in_order(several: Sequence[Found]) -> list[Problem]:

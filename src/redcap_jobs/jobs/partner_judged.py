@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from redcap_jobs.jobs.participants import NOT_TAKING_PART
 from redcap_jobs.jobs.partner_history import (
     ARM,
     ENROL,
@@ -23,11 +24,13 @@ from redcap_jobs.plan import Inputs, PartnerCall, Problem
 from redcap_jobs.study.config import Study
 
 WHOSE_MEMBER = (
-    "if the record was renamed: redcap-jobs messages rename-record; else ask the partner whose it is, "
+    "if the record was renamed: redcap-jobs messages rename-record STUDY OLD NEW; else ask the partner whose it is, "
     "and erase it only where there is no such member, or a second one is made"
 )
 PASSING = frozenset({"429", "401", "403", "no connection", "not done", LOOKED_UP})
 """Codes that say nothing about the data: what they stopped is tried again."""
+NOT_WANTED = frozenset({OFF_STUDY, NOT_TAKING_PART})
+"""Why somebody is not to be enrolled until their own data change, or the calendar: not each run."""
 AGAIN_AFTER = timedelta(days=1)
 """So long what the partner refused is left alone; then it may have mended its side."""
 
@@ -60,7 +63,7 @@ def judge(
     if known.member:
         return judge_member(study, inputs, one, known, members.get(one.record, []), confirmed)
     if one.no and not one.known_as:
-        return Judgement("waits" if one.no != OFF_STUDY else "not_wanted", one.no)
+        return Judgement("not_wanted" if one.no in NOT_WANTED else "waits", one.no)
     if one.wrong:
         return Judgement("problem", problems=one.problems)
     if one.lacking and not one.known_as:

@@ -26,6 +26,7 @@ from redcap_jobs.jobs.partner_compare import (
     status_differs,
     study_id_differs,
     twice_there,
+    unseen_opt_outs,
 )
 from redcap_jobs.jobs.partner_history import UPDATE, Known, history, payload_hash
 from redcap_jobs.jobs.partner_judged import PASSING
@@ -100,8 +101,14 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
 
     wanted: list[Wanted] = []
     skips: list[Skip] = []
+    unsure = {
+        record: known[record].member
+        for record in persons.contradictory.index
+        if record not in people and record in known and known[record].member
+    }
     several: list[Found] = [
-        *only_here(ids, members),
+        *unseen_opt_outs(unsure, members, partner, ticked_anywhere(partner, outputs)),
+        *only_here({**ids, **unsure}, members),
         *only_there(ids, members, known, everybody),
         *twice_there(members, ids),
     ]
@@ -157,6 +164,14 @@ def waits(inputs: Inputs, one: Candidate, told: Known) -> bool:
         return False
     refused, code, _ = told.refused.get(UPDATE, ("", "", ""))
     return refused != now or code in PASSING
+
+
+def ticked_anywhere(partner: Partner, outputs: pd.DataFrame) -> set[str]:
+    """Name the records that hold the opt-out in any of their rows (a rows frame)."""
+    ticked: set[str] = set()
+    for reference in partner.write.opted_out:
+        ticked |= set(outputs.loc[outputs[reference.field] == TICKED, "record"])
+    return ticked
 
 
 def by_id(frame: pd.DataFrame) -> dict[str, dict[str, str]]:

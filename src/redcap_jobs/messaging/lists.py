@@ -46,9 +46,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Desk:
-    """How the lists name things: the study as typed, its time zone, and key → typed name."""
+    """How the lists name things: the study's time zone, and key → typed name."""
 
-    study: str
     zone: str
     names: Mapping[str, str]
 
@@ -73,7 +72,6 @@ def overview(
     entries: Sequence[Entry],
     replies: Sequence[Reply],
     *,
-    study: str,
     zone: str,
     since: datetime,
     is_dead: Callable[[Entry], bool],
@@ -81,9 +79,9 @@ def overview(
     """Give the four lists, in the order in which they matter; one without rows is left out.
 
     ``entries`` are the last attempts; ``since`` is how far back texts that did not arrive are
-    listed. ``is_dead`` tells whether the run that posts an entry is gone.
+    listed. Commands in them name STUDY, to be completed. ``is_dead`` tells whether the run that posts an entry is gone.
     """
-    desk = Desk(study, zone, names_of(entries))
+    desk = Desk(zone, names_of(entries))
     sections = (
         unknown_section([each for each in entries if is_unknown(each, is_dead)], desk),
         reply_section(replies, desk),
@@ -103,7 +101,7 @@ def unknown_section(entries: Sequence[Entry], desk: Desk) -> Section:
         "They may have arrived: none is repeated by itself, each is looked up again by every run.",
         (
             "Look a text up in Twilio's console by its time and the record's phone, then: "
-            f"redcap-jobs messages settle {desk.study} TEXT --sent SID, or --not-sent"
+            "redcap-jobs messages settle STUDY TEXT --sent SID, or --not-sent"
         ),
     )
     title = "Nobody knows whether these went out"
@@ -119,7 +117,7 @@ def reply_section(replies: Sequence[Reply], desk: Desk) -> Section:
     told = (
         (
             "Read a reply in Twilio's console under its SID, then: "
-            f"redcap-jobs messages read {desk.study} SID --stop, or --keep"
+            "redcap-jobs messages read STUDY SID --stop, or --keep"
         ),
     )
     title = "Replies to read; these phones get no text until then"
@@ -128,7 +126,7 @@ def reply_section(replies: Sequence[Reply], desk: Desk) -> Section:
 
 def refused_section(entries: Sequence[Entry], desk: Desk) -> Section:
     """List the texts that Twilio refused, and that a person may clear for another try."""
-    command = f"redcap-jobs messages settle {desk.study} TEXT --not-sent"
+    command = "redcap-jobs messages settle STUDY TEXT --not-sent"
     steps = [
         f"{meaning(entry.code)} Then, {AFTER_REFUSAL.get(reaction(entry.code).kind, AFTER_OTHERS)}: "
         f"{command}"

@@ -19,9 +19,9 @@ def resend(opened: OpenStudy, token: str, record: str, survey_id: str, reason: s
     The run record of the request keeps the reason. Raises what :func:`.request_resend` raises, and
     UsageError for a survey that the study file does not have.
     """
-    from redcap_jobs.messaging.stopping import checked
     from redcap_jobs.recorded import recorded
     from redcap_jobs.state.journal import Journal
+    from redcap_jobs.state.reasons import checked
     from redcap_jobs.state.resending import request_resend
     from redcap_jobs.study.nearest import did_you_mean
 

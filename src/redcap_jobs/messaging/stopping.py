@@ -37,6 +37,7 @@ def say_of_record(
         GuardRefused: Leave was given while a reply of this phone waits to be read.
 
     """
+    from redcap_jobs.state.reasons import checked
     from redcap_jobs.state.stops import Stop, say
     from redcap_jobs.state.text_lists import phone_of_record
 
@@ -104,16 +105,6 @@ def is_known(opened: OpenStudy, project: ProjectKey, record: str) -> bool:
     )
 
 
-def checked(reason: str) -> str:
-    """Return a reason on one line and redacted. Raises UsageError for a blank one."""
-    from redcap_jobs.notify.logs import redact_foreign
-    from redcap_jobs.state.runs import one_line
-
-    if not reason.strip():
-        raise UsageError("--reason is blank; say in a few words why, without naming anybody")
-    return one_line(redact_foreign(reason))
-
-
 def paused_until(opened: OpenStudy) -> date | None:
     """Return the last day of the pause that a person said, in the study's zone; None: there is none.
 
@@ -137,6 +128,7 @@ def pause(opened: OpenStudy, until: date, reason: str, by: str) -> date | None:
         UsageError: That day is over or too far away, or no reason was given.
 
     """
+    from redcap_jobs.state.reasons import checked
     from redcap_jobs.state.stops import WHOLE_STUDY, Stop, say
 
     zone = ZoneInfo(opened.study.study.time_zone)

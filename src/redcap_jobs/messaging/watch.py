@@ -44,7 +44,7 @@ ANSWERED_FOR = timedelta(days=400)
 TOLD_FOR = timedelta(days=1)
 MEETS_OTHERS = ("fix_account", "content")
 """Kinds of codes whose cause lies with the study, not with one phone."""
-RESEND = "to send it again once that is mended: redcap-jobs messages resend"
+RESEND = "to send it again once that is mended: redcap-jobs messages resend STUDY"
 STOP_STATE = {"stop": "stopped", "unclear": "held", "start": "allowed"}
 REASON = {
     "stopped": "replied with a word such as STOP",
@@ -258,7 +258,7 @@ class Watch:
             if each.several
             else "nobody knows whether this text went out, and Twilio's list does not show it"
         )
-        hint = "look it up in Twilio's console, then: redcap-jobs messages settle"
+        hint = "look it up in Twilio's console, then: redcap-jobs messages settle STUDY"
         seen.problems.append(Problem(entry.record, f"text {entry.message}", what, hint))
 
     def follow_code(self, code: str, entry: Entry) -> None:
@@ -300,7 +300,7 @@ class Watch:
                 ", ".join(reply.records) or "-",
                 "reply",
                 "an unclear reply waits to be read; this phone gets no text until then",
-                f"read it in Twilio's console ({reply.sid}), then: redcap-jobs messages read",
+                f"read it in Twilio's console ({reply.sid}), then: redcap-jobs messages read STUDY",
             )
             for reply in self.waiting()
         ]

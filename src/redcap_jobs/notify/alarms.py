@@ -201,12 +201,15 @@ def letter_of(
         f"Everything about this run: redcap-jobs runs {outcome.run_id}"
         if outcome.run_id
         else "It failed before a run began, so that redcap-jobs runs holds none of it.",
-        f"Texts that wait for somebody: redcap-jobs messages {study.path}",
+        "Texts that wait for somebody: redcap-jobs messages STUDY",
     ]
     if study.partner is not None:
-        lines.append(f"The same of the partner: redcap-jobs partner {study.path}")
+        lines.append("The same of the partner: redcap-jobs partner STUDY")
     subject = f"[{study.study.id}] {outcome.job} {WORDS[news]}"
-    return Letter(study.notify.mail_to, subject, "\n".join(lines) + "\n")
+    body = "\n".join(lines) + "\n"
+    return Letter(
+        study.notify.mail_to, subject, outcome.typed.complete(body) if outcome.typed else body
+    )
 
 
 def records_of(problems: Sequence[str]) -> tuple[str, ...]:

@@ -17,13 +17,15 @@ from redcap_jobs.notify.logs import REDACT
 
 if TYPE_CHECKING:
     from redcap_jobs.state.runs import RunState
+    from redcap_jobs.typed import Typed
 
 
 @dataclass(frozen=True)
 class RunOutcome:
     """How a run ended: ``state`` is the run record's word, ``message`` one line for a person.
 
-    ``counts`` holds numbers only; ``problems`` name record, place and what is wrong, no values.
+    ``counts`` holds numbers only; ``problems`` name record, place and what is wrong, no values;
+    ``typed`` is how a command about this study and project is typed.
     """
 
     run_id: str
@@ -35,6 +37,7 @@ class RunOutcome:
     counts: Mapping[str, int] = field(default_factory=dict)
     skip_reasons: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[str] = ()
+    typed: Typed | None = None
 
 
 Notifier = Callable[[RunOutcome], None]

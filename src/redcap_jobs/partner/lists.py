@@ -70,8 +70,8 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
     if waiting and partner is not None:
         words += (
             f"\nWhat nobody knows about is looked up by the next run {partner.settle_minutes} minutes "
-            "after it was asked. To settle an enrolment that stays so: redcap-jobs partner settle "
-            f"{opened.study.path} RECORD --member ID, or --not-enrolled"
+            "after it was asked. To settle an enrolment that stays so: redcap-jobs partner settle STUDY "
+            "RECORD --member ID, or --not-enrolled"
         )
     return [each for each in tables if each.rows], words
 
@@ -155,12 +155,13 @@ def confirm_arm(
     """Record that ``record`` is rightly in ``arm`` now, as the partner names it.
 
     Raises:
-        UsageError: There is no such arm, or the record is no member.
+        UsageError: There is no such arm, the record is no member, or the reason is blank.
 
     """
     from redcap_jobs.jobs.partner_history import arm_text
     from redcap_jobs.state.fingerprint import KEY_VARIABLE, Fingerprinter
     from redcap_jobs.state.partner_calls import member_of
+    from redcap_jobs.state.reasons import checked
 
     partner = opened.study.partner
     known: Sequence[str] = ()
@@ -174,4 +175,4 @@ def confirm_arm(
         raise UsageError(f"record {record} of {project.words} is no member; nothing to confirm")
     keyed = Fingerprinter(opened.credentials.get(KEY_VARIABLE)).one
     value = keyed(arm_text(arm), "partner")
-    confirm(opened.store, project, [Confirmation(record, value, reason, by)])
+    confirm(opened.store, project, [Confirmation(record, value, checked(reason), by)])

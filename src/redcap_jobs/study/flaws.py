@@ -143,7 +143,7 @@ def flaw_of(detail: ErrorDetails, model: type[BaseModel]) -> Flaw:
         case "literal_error":
             choices = context["expected"].replace("'", '"')
             names = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-            near = nearest(str(detail["input"]), names)
+            near = nearest(str(detail["input"]), names) if len(names) > 1 else ""
             return Flaw(path, f"must be {choices}", f'did you mean "{near}"?' if near else "")
         case "string_pattern_mismatch":
             return Flaw(path, PATTERNS[context["pattern"]])

@@ -1,7 +1,8 @@
 """A study file against the services it names: Twilio and the partner are asked who may call them.
 
-Only questions are asked; nothing is sent, and nobody is enrolled. What is not set on this machine
-is a warning: who checks a study file may not be who holds the credentials of its texts.
+Only questions are asked; nothing is sent, and nobody is enrolled. What a run would be refused for
+is an error. What is not set on this machine is a warning that says what a run would end with: who
+checks a study file may not be who holds the credentials of its texts.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def check_services(
 ) -> Iterator[CheckFinding]:
     """Yield what hinders the jobs for one of the declared tokens to text or to call the partner.
 
-    Errors are what a service itself refused, warnings what could not be asked.
+    Errors are what a service or a guard refuses, warnings what could not be asked.
     """
     from redcap_jobs.state.scope import ProjectKey
 
@@ -55,8 +56,11 @@ def check_sender(
     try:
         reach_of(study, credentials, project)
         account = Account.of(sender, credentials)
-    except (CredentialsError, GuardRefused) as error:
-        yield not_asked(study, SENDER, "Twilio", error)
+    except GuardRefused as error:
+        yield refused(study, SENDER, error)
+        return
+    except CredentialsError as error:
+        yield not_set(study, SENDER, "Twilio", error)
         return
     try:
         TwilioClient(account, sender.url, lambda text, kind: "").verify()  # noqa: ARG005 - nothing is kept
@@ -75,10 +79,15 @@ def check_partner_access(
 
     try:
         client = client_of(study, credentials, project, clock)
-    except (CredentialsError, GuardRefused) as error:
-        yield not_asked(study, PARTNER, "the partner", error)
+    except GuardRefused as error:
+        yield refused(study, PARTNER, error)
+        return
+    except CredentialsError as error:
+        yield not_set(study, PARTNER, "the partner", error)
         return
     if client is None:
+        what = "runs on this project reach no partner: there is no [partner.development]"
+        yield replace(finding_at(study, PARTNER, what), severity="warning")
         return
     try:
         client.verify()
@@ -90,12 +99,23 @@ def check_partner_access(
         client.close()
 
 
+def finding_at(study: Study, path: KeyPath, what: str) -> CheckFinding:
+    """Say something of the table that names a service."""
+    return CheckFinding(place(study.path, path, key_lines(study.text)), what)
+
+
 def refused(study: Study, path: KeyPath, why: Exception) -> CheckFinding:
-    """Say what a service answered, at the table that names it."""
-    return CheckFinding(place(study.path, path, key_lines(study.text)), str(why))
+    """Say what a service answered, or why a guard lets nobody ask it."""
+    return finding_at(study, path, str(why))
+
+
+def not_set(study: Study, path: KeyPath, whom: str, why: Exception) -> CheckFinding:
+    """Say that a run which needs a service would end at once here, for want of a variable."""
+    what = f"{why}: {whom} was not asked, and a run that needs it ends with exit code 3"
+    return replace(finding_at(study, path, what), severity="warning")
 
 
 def not_asked(study: Study, path: KeyPath, whom: str, why: Exception) -> CheckFinding:
     """Say that a service was not asked whether it knows the credentials, and why."""
     what = f"{whom} was not asked whether it knows the credentials: {why}"
-    return replace(refused(study, path, why), what=what, severity="warning")
+    return replace(finding_at(study, path, what), severity="warning")

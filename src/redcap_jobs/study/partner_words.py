@@ -10,7 +10,7 @@ PARTNER_WORDS: Mapping[str, str] = {
     "update": "changed in REDCap; the partner is told by the run named",
     "arm": "is assigned to the arm by the run named",
     "withdraw": "went off study; is withdrawn with the partner by the run named",
-    "with_partner": "the partner was told everything that REDCap says",
+    "with_partner": "the partner was told everything that REDCap says; what it says itself, sync-agile compares",
     "withdrawn": "is off study, and withdrawn with the partner",
     "not_wanted": "is not to be with the partner, and is not",
     "waits": "is not told to the partner yet; looked at again by each run",
