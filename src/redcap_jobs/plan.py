@@ -260,5 +260,5 @@ class Job:
     def about(self) -> frozenset[About]:
         """Which parts of a study file the project must have what they name for."""
         own: set[About] = {"visits", "both"}
-        own |= {"texts"} if self.texts else set()
-        return frozenset(own | ({"partner"} if self.partner else set()))
+        own |= {"texts", "outreach"} if self.texts else set()
+        return frozenset(own | ({"partner", "outreach"} if self.partner else set()))

@@ -45,6 +45,9 @@ LEFT = {"off_study": "1", "off_study_date": "2026-11-01"}
         ({"part_mobile_number": "NI"}, "mobilePhone is blank"),
         ({"rand_group": "NI"}, "not randomised yet"),
         ({"off_study": "NI"}, "off study"),
+        ({"ag_opted_out": "1"}, "opted out of texts"),
+        ({"sms_opted_out": "1"}, "opted out of texts"),
+        ({"ag_opted_out": "NI"}, "opted out of texts"),
     ],
 )
 def test_who_is_not_enrolled_is_counted_with_the_reason(values: dict[str, str], why: str) -> None:
@@ -190,6 +193,23 @@ def test_a_call_under_way_is_counted_as_waiting() -> None:
     plan = polled([row("1", ag_member_id="AH-1")], [member("1", arm="")], [call("1"), lost])
     assert plan.tables[0].rows == (("waits", "1", "0"),)
     assert [each.reason for each in plan.skips] == ["nobody knows yet whether the arm took effect"]
+
+
+def test_who_opts_out_once_a_member_stays_one() -> None:
+    """The partner holds the opt-out; a changed phone is told still, and a lost state takes over."""
+    values = {"ag_opted_out": "1", "part_first_name": "Finch"}
+    plan = polled([row("1", **values)], [], with_partner("1"))
+    assert list(plan.decisions["decision"]) == ["update"]
+    lost = polled([row("1", **values, ag_member_id="AH-1")], [member("1", status="opted_out")])
+    assert list(lost.decisions["decision"]) == ["adopt"]
+
+
+def test_an_opt_out_moments_before_stops_the_enrolment() -> None:
+    """Whether ticked by a person, or by a STOP to the study's own texts."""
+    for name in ("ag_opted_out", "sms_opted_out"):
+        (enrol, *_) = polled([row("1")], []).actions
+        now = inputs_of([row("1", **{name: "1"})], job=poll_participants, fresh=True)
+        assert poll_participants.recheck(STUDY, enrol, now) == Withhold("opted out of texts")
 
 
 def test_who_takes_no_part_is_not_looked_at_by_each_run() -> None:

@@ -17,7 +17,7 @@ from redcap_jobs.jobs.partner_history import (
     arm_hash,
     payload_hash,
 )
-from redcap_jobs.jobs.partner_people import OFF_STUDY, Candidate, partner_of
+from redcap_jobs.jobs.partner_people import OFF_STUDY, OPTED_OUT, Candidate, partner_of
 from redcap_jobs.jobs.partner_rows import unknown_words
 from redcap_jobs.partner.translate import same
 from redcap_jobs.plan import Inputs, PartnerCall, Problem
@@ -64,6 +64,8 @@ def judge(
         return judge_member(study, inputs, one, known, members.get(one.record, []), confirmed)
     if one.no and not one.known_as:
         return Judgement("not_wanted" if one.no in NOT_WANTED else "waits", one.no)
+    if one.opted_out and not one.known_as:
+        return Judgement("waits", OPTED_OUT)
     if one.wrong:
         return Judgement("problem", problems=one.problems)
     if one.lacking and not one.known_as:

@@ -35,8 +35,10 @@ from redcap_jobs.study.config import Study
 from redcap_jobs.study.partner_config import Partner, PartnerField
 from redcap_jobs.study.uses import fields
 
-OWN = {"partner", "both"}
+OWN = {"partner", "outreach", "both"}
 OFF_STUDY = "off study"
+TICKED = "1"
+OPTED_OUT = "opted out of texts"
 NOT_RANDOMISED = "not randomised yet"
 
 
@@ -45,7 +47,7 @@ class Candidate:
     """One participant as the partner is to see them; ``payload`` and ``arm`` are its own words.
 
     ``no`` says why they are not to be enrolled, '' if they are; ``has_left`` that they went off
-    study. ``lacking`` names required fields that are blank, ``wrong`` holds fields without a
+    study; ``opted_out`` that they want no texts: nobody is newly enrolled then. ``lacking`` names required fields that are blank, ``wrong`` holds fields without a
     translation and why. ``known_as`` is the member id that REDCap holds.
     """
 
@@ -57,6 +59,7 @@ class Candidate:
     lacking: tuple[str, ...] = ()
     wrong: tuple[tuple[str, str], ...] = ()
     known_as: str = ""
+    opted_out: bool = False
 
     @property
     def problems(self) -> list[Problem]:
@@ -125,8 +128,10 @@ def candidates(
     table = translated(partner, persons.view.at(None), study.study.region)
     no = reasons(study, partner, persons)
     known_as = here.first(partner.write.member_id).str.strip()
+    out = opted_out(study, persons.view.at(None), here)
     for record in persons.records:
-        found[record] = candidate(record, no[record], table[record], known_as[record])
+        one = candidate(record, no[record], table[record], known_as[record])
+        found[record] = replace(one, opted_out=bool(out[record]))
     for record in left_in_any_arm(study, inputs, rows, persons):
         found[record] = Candidate(record, OFF_STUDY, has_left=True, arm="", payload={})
     return found, persons
@@ -153,6 +158,19 @@ def has_left(study: Study, view: ParticipantView) -> pd.Series:
         if off.scope == "study":
             gone |= left(off, view)
     return gone
+
+
+def opted_out(study: Study, view: ParticipantView, outputs: ParticipantView) -> pd.Series:
+    """Say who wants no texts (``bool``), by their own word or the partner's, as REDCap has it.
+
+    A missing-data code stops, too.
+    """
+    out = pd.Series(data=False, index=view.index)
+    if study.participants.opted_out is not None:
+        out |= view.stops(study.participants.opted_out.expression)
+    for reference in partner_of(study).write.opted_out:
+        out |= (outputs.values(reference) == TICKED) | outputs.coded_missing(reference)
+    return out
 
 
 def view_of(

@@ -23,6 +23,7 @@ from redcap_jobs.jobs.partner_history import (
 )
 from redcap_jobs.jobs.partner_judged import Judgement, judge
 from redcap_jobs.jobs.partner_people import (
+    OPTED_OUT,
     Candidate,
     candidates,
     nobody_in_reach,
@@ -127,7 +128,7 @@ def is_open(one: Candidate, known: Known) -> bool:
         return False
     if known.member:
         return not (one.no or one.wrong or known.arm_is_known) and one.arm != ""
-    return one.known_as != "" or not (one.no or one.wrong or one.lacking)
+    return one.known_as != "" or not (one.no or one.opted_out or one.wrong or one.lacking)
 
 
 def everybody(
@@ -252,6 +253,8 @@ def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:
         return Stands() if one.has_left else Withhold("is not off study any more")
     if action.adopts:
         return Stands()
+    if action.call == ENROL and one.opted_out:
+        return Withhold(OPTED_OUT)
     if one.no or one.wrong or (one.lacking and action.call == ENROL):
         return Withhold(one.no or "the participant's data changed")
     now = {ARM: one.arm} if action.call == ARM else dict(one.payload)

@@ -13,7 +13,7 @@ from redcap_jobs.redcap.project import Project
 from redcap_jobs.study.config import Study
 from redcap_jobs.study.uses import fields
 
-OWN = {"texts", "both"}
+OWN = {"texts", "outreach", "both"}
 
 
 def source_rows(study: Study, inputs: Inputs) -> ReadRows:

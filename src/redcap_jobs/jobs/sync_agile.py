@@ -31,6 +31,7 @@ from redcap_jobs.jobs.partner_compare import (
 from redcap_jobs.jobs.partner_history import UPDATE, Known, history, payload_hash
 from redcap_jobs.jobs.partner_judged import PASSING
 from redcap_jobs.jobs.partner_people import (
+    TICKED,
     Candidate,
     candidates,
     nobody_in_reach,
@@ -70,7 +71,6 @@ arms, opt-outs and languages first. What REDCap owns is never overwritten, nor i
   redcap-jobs sync-agile --study ismile.toml \\
       --export-token REDCAP_API_ISMILE_PROD --import-token REDCAP_API_ISMILE_PROD --dry-run
 """
-TICKED = "1"
 SUBJECT = "partner"
 ALL_MEMBERS = ReadMembers()
 
@@ -117,7 +117,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     for record, one in people.items():
         member = members.get(ids.get(record, ""))
         if member is None:
-            if record not in ids and not (one.no or one.wrong or one.lacking):
+            if record not in ids and not (one.no or one.opted_out or one.wrong or one.lacking):
                 skips.append(Skip(record, SUBJECT, "not enrolled yet; poll-participants does it"))
             continue
         told = known.get(record, Known())

@@ -14,9 +14,10 @@ from redcap_jobs.study.salvage import ABSENT, NotSalvaged
 from redcap_jobs.study.texts_config import MessageLogWrite
 
 OwnPlace: TypeAlias = EventPlace | RepeatPlace | None
-About: TypeAlias = Literal["visits", "texts", "partner", "both"]
-EVERYTHING: frozenset[About] = frozenset({"visits", "texts", "partner", "both"})
-ABOUT_TEXTS: frozenset[About] = frozenset({"visits", "texts", "both"})
+About: TypeAlias = Literal["visits", "texts", "partner", "outreach", "both"]
+"""Whose business a field is; ``outreach`` is the texts' and the partner's."""
+EVERYTHING: frozenset[About] = frozenset({"visits", "texts", "partner", "outreach", "both"})
+ABOUT_TEXTS: frozenset[About] = frozenset({"visits", "texts", "outreach", "both"})
 
 DATES = {"anchor", "done_on", "off_study"}
 """Roles whose field must hold a date."""
@@ -70,9 +71,9 @@ def conditions(study: Study) -> Iterator[ConditionUse]:
         yield from _condition(("arms", name, "when"), arm, "when")
     people = study.participants
     yield from _condition(("participants", "who"), people, "who")
-    for key in ("may_text", "opted_out"):
-        stops = key == "opted_out"
-        yield from _condition(("participants", key), people, key, stops=stops, about="texts")
+    yield from _condition(("participants", "may_text"), people, "may_text", about="texts")
+    at: KeyPath = ("participants", "opted_out")
+    yield from _condition(at, people, "opted_out", stops=True, about="outreach")
     for index, off in _numbered(people, "off_study"):
         yield from _condition(("participants", "off_study", index, "when"), off, "when", stops=True)
     for index, visit in _numbered(study, "visits"):
