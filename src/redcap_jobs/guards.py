@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
-from redcap_jobs.partner_guards import few_at_once, members_are_whole
+from redcap_jobs.partner_guards import few_at_once, members_are_whole, one_partner
 from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
 from redcap_jobs.text_guards import journal_is_whole, survey_ids_are_known, texts_per_run
 
@@ -30,6 +30,7 @@ ALLOWANCES = {
     "members": "accept that the partner lists N members only, e.g. --allow members=120",
     "withdrawals": "let this run withdraw up to N members, e.g. --allow withdrawals=25",
     "updates": "let this run update up to N members, e.g. --allow updates=200",
+    "partner": "enrol everybody anew with another partner, e.g. --allow partner=agile-2",
     "texts": "let this run send up to N texts, e.g. --allow texts=900",
     "adopt": "take over values this state did not write, e.g. --allow adopt=vt_state,vt_target",
 }
@@ -362,6 +363,7 @@ GUARDS: tuple[Guard, ...] = (
     journal_is_whole,
     texts_per_run,
     few_at_once,
+    one_partner,
     members_are_whole,
 )
 

@@ -9,6 +9,8 @@ from redcap_jobs.errors import GuardRefused
 from redcap_jobs.plan import Inputs, PartnerCall, Plan, ReadMembers, ReadPartnerCalls
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from redcap_jobs.guards import GuardContext
 
 
@@ -47,13 +49,18 @@ def few_at_once(plan: Plan, context: GuardContext) -> Plan:
 
 
 def members_are_whole(plan: Plan, context: GuardContext) -> Plan:
-    """Refuse a list of members that is suddenly empty, or far shorter than the last good one."""
+    """Refuse a list of members that is suddenly empty, or far shorter than the last good one.
+
+    A partner with whom nobody was enrolled yet has no last one: that was of the partner before.
+    """
     count = members_read(context.inputs).get("members_read")
     if count is None:
         return plan
     calls = context.inputs.tables[ReadPartnerCalls()]
-    enrolled = int(((calls["call"] == "enrol") & (calls["state"] == "sent")).sum())
-    before = max(context.before.get("members_read", 0), enrolled)
+    made = enrolments(calls)
+    enrolled = int(made["partner"].eq(context.inputs.partner).sum())
+    is_new = enrolled == 0 and not made.empty
+    before = 0 if is_new else max(context.before.get("members_read", 0), enrolled)
     if count < before * context.study.limits.shrink_to and (
         str(count) != context.allow.get("members")
     ):
@@ -63,3 +70,29 @@ def members_are_whole(plan: Plan, context: GuardContext) -> Plan:
             f"If the others were really removed: --allow members={count}",
         )
     return plan
+
+
+def enrolments(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a partner-calls frame that made a member."""
+    return calls[(calls["call"] == "enrol") & (calls["state"] == "sent")]
+
+
+def one_partner(plan: Plan, context: GuardContext) -> Plan:
+    """Refuse to begin with another partner while members are with the one of before.
+
+    Both would text them: somebody must have ended the former, or the name is mistyped.
+    """
+    calls = context.inputs.tables.get(ReadPartnerCalls())
+    if calls is None or not any(isinstance(each, PartnerCall) for each in plan.actions):
+        return plan
+    made, now = enrolments(calls), context.inputs.partner
+    former = made[made["partner"] != now]
+    if former.empty or len(former) < len(made) or context.allow.get("partner") == now:
+        return plan
+    names = " and ".join(sorted(set(former["partner"])))
+    raise GuardRefused(
+        "partner",
+        f"{former['record'].nunique()} participants are members with {names} and nobody is with {now} "
+        f"yet: they would be enrolled anew, and texted by both. Once they are ended with {names}: "
+        f'--allow partner={now}; if it is the same partner still: [partner] name = "{names}"',
+    )

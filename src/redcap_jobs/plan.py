@@ -123,7 +123,7 @@ class Inputs:
     ``as_of`` is the instant that is planned for. ``fresh`` says that this is asked moments before
     an action: what decides is read again, what was only needed to write the text is not.
     ``since``: who did not change from then on was looked at before; None to look at everybody.
-    ``partner_in_reach`` is False in a development run that knows no partner it may call.
+    ``partner`` names whom the members are with; ``partner_in_reach`` is False in a development run that knows no partner it may call.
     """
 
     source: Project
@@ -139,6 +139,7 @@ class Inputs:
     as_of: datetime | None = None
     fresh: bool = False
     since: datetime | None = None
+    partner: str = ""
     partner_in_reach: bool = True
     _worked_out: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -38,9 +38,11 @@ LINK_COLUMNS = ["record", "link"]
 
 PARTNER_CALL_COLUMNS = [
     *("key", "attempt", "call", "record", "occurrence", "state", "not_sent", "code", "member"),
-    *("payload_hash", "at"),
+    *("payload_hash", "at", "partner"),
 ]
-"""A partner-calls frame: one row per attempt the journal knows, all ``str``, oldest first."""
+"""A partner-calls frame: one row per attempt the journal knows, all ``str``, oldest first.
+
+``partner`` names whom the call was made to: the study may have changed its partner."""
 
 MEMBER_COLUMNS = ["member", "study_id", "status"]
 """A members frame: these and one column per field of the study file's table, named as the partner

@@ -100,6 +100,7 @@ class Sources:
             as_of=self.as_of or self.clock.now(),
             fresh=fresh,
             since=None if fresh else self.read_since,
+            partner=self.study.partner.who if self.study.partner else "",
             partner_in_reach=self.partner is None or self.partner.client is not None,
         )
         return gather(

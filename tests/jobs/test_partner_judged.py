@@ -63,9 +63,8 @@ def calls(*rows: Mapping[str, Any]) -> Known:
                 **{key: value for key, value in row.items() if key != "payload"},
             }
         )
-    return history(pd.DataFrame(table, columns=PARTNER_CALL_COLUMNS, dtype="str")).get(
-        "1001", Known()
-    )
+    calls = pd.DataFrame(table, columns=PARTNER_CALL_COLUMNS, dtype="str")
+    return history(calls, "").get("1001", Known())
 
 
 ENROLLED, ASSIGNED = {"call": ENROL}, {"call": ARM}

@@ -23,6 +23,7 @@ from redcap_jobs.study.partner_config import Partner
 
 PROJECT = ProjectKey("https://redcap.example.edu/api/", 3041, "production")
 
+AGILE = "agile"
 DEAD = Holder(socket.gethostname(), 1, "boot before this one:namespace:1")
 
 
@@ -52,6 +53,7 @@ class Called:
 
     store: Store
     clock: HandClock
+    partner: str = AGILE
 
     @classmethod
     @contextmanager
@@ -70,7 +72,9 @@ class Called:
     ) -> Claimed:
         """Claim a call and say on disk that it is being posted."""
         self.clock.sleep(timedelta(seconds=1))
-        key = MessageKey(str(PROJECT), f"partner-{call}", record, occurrence=str(occurrence))
+        key = MessageKey(
+            str(PROJECT), f"partner-{call}", record, self.partner, occurrence=str(occurrence)
+        )
         intent = Intent(
             key=str(key),
             kind="partner",
@@ -79,6 +83,7 @@ class Called:
             record=record,
             message=call,
             occurrence=str(occurrence),
+            sender=self.partner,
             body_hash=keyed(payload_text(payload), "partner"),
         )
         claim = self.journal().claim(intent)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from partner_doubles import PRIVATE
-from partner_journal import PROJECT, keyed, new_partner
+from partner_journal import AGILE, PROJECT, keyed, new_partner
 
 from redcap_jobs.jobs.partner_history import Known, arm_text, payload_text
 from redcap_jobs.jobs.partner_judged import Judgement, judge
@@ -21,7 +21,7 @@ PAYLOAD = {"firstName": "Josefina", "mobilePhone": "+12025550123"}
 TOLD = keyed(payload_text(PAYLOAD), "partner")
 ONE = Candidate("1001", "", has_left=False, arm="OHT", payload=PAYLOAD)
 STUDY: Any = SimpleNamespace(partner=new_partner(), study=SimpleNamespace(region="US"))
-INPUTS: Any = SimpleNamespace(keyed=keyed, project=str(PROJECT), as_of=NOW)
+INPUTS: Any = SimpleNamespace(keyed=keyed, project=str(PROJECT), partner=AGILE, as_of=NOW)
 
 
 def hashed(arm: str) -> str:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from partner_journal import PROJECT, Called, new_partner
+from partner_journal import AGILE, PROJECT, Called, new_partner
 
 from redcap_jobs.errors import UsageError
 from redcap_jobs.jobs.partner_history import arm_text
@@ -36,7 +36,7 @@ def say(called: Called, member: str | None, record: str = "1001") -> None:
 
 
 def state(called: Called, record: str = "1001") -> str:
-    entries = entries_of_calls(called.store, PROJECT)
+    entries = entries_of_calls(called.store, PROJECT, AGILE)
     return next(each.state for each in reversed(entries) if each.record == record)
 
 
@@ -44,7 +44,7 @@ def test_a_member_is_named(called: Called) -> None:
     """The lost enrolment has that member from then on."""
     called.lose("1001")
     say(called, "AH-000007")
-    assert member_of(called.store, PROJECT, "1001") == "AH-000007"
+    assert member_of(called.store, PROJECT, AGILE, "1001") == "AH-000007"
 
 
 @pytest.mark.parametrize("member", ["", " ", "AH 7", "AH-7 ", "../7", "7" * 65, "AH-7\n"])
@@ -69,7 +69,7 @@ def test_nobody_was_enrolled(called: Called) -> None:
     """The next run may enrol."""
     called.lose("1001")
     say(called, None)
-    (entry,) = entries_of_calls(called.store, PROJECT)
+    (entry,) = entries_of_calls(called.store, PROJECT, AGILE)
     assert (entry.state, entry.not_sent, entry.settled_by) == ("rejected", True, "somebody")
 
 
@@ -81,7 +81,7 @@ def test_what_is_known_is_not_settled_again(called: Called, member: str | None) 
     called.lose("1001", "update")
     with pytest.raises(UsageError, match="waits to be settled"):
         say(called, member)
-    assert member_of(called.store, PROJECT, "1001") == "AH-000007"
+    assert member_of(called.store, PROJECT, AGILE, "1001") == "AH-000007"
 
 
 def test_a_confirmation_is_for_one_arm_of_a_member(called: Called) -> None:

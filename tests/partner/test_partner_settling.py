@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import responses
 from partner_doubles import MEMBERS, made, member, new_client, page
-from partner_journal import PROJECT, Called
+from partner_journal import AGILE, PROJECT, Called
 
 from redcap_jobs.partner.agile import PartnerUnreachable
 from redcap_jobs.partner.settling import settle_unknown
@@ -28,12 +28,12 @@ def called(tmp_path: Any) -> Iterator[Called]:
 def settled(called: Called, after: timedelta = WAIT) -> list[Problem]:
     called.clock.sleep(after)
     client = new_client(called.clock)
-    return settle_unknown(called.store, PROJECT, client, WAIT, "run-2")
+    return settle_unknown(called.store, PROJECT, AGILE, client, WAIT, "run-2")
 
 
 def states(called: Called) -> list[tuple[str, str, str]]:
     """Return each call's kind, state and code."""
-    entries = entries_of_calls(called.store, PROJECT)
+    entries = entries_of_calls(called.store, PROJECT, AGILE)
     return [(entry.message, entry.state, entry.code) for entry in entries]
 
 
@@ -48,7 +48,7 @@ def test_one_member_is_the_one_that_was_enrolled(called: Called) -> None:
     listed(member(7))
     assert settled(called) == []
     assert states(called) == [("enrol", "sent", "")]
-    assert member_of(called.store, PROJECT, "1001") == "AH-000007"
+    assert member_of(called.store, PROJECT, AGILE, "1001") == "AH-000007"
 
 
 @responses.activate
@@ -57,7 +57,7 @@ def test_no_member_may_be_enrolled_again(called: Called) -> None:
     called.lose("1001")
     listed()
     assert settled(called) == []
-    (entry,) = entries_of_calls(called.store, PROJECT)
+    (entry,) = entries_of_calls(called.store, PROJECT, AGILE)
     assert (entry.state, entry.code, entry.not_sent) == ("rejected", "look-up", True)
 
 
@@ -70,7 +70,7 @@ def test_several_members_are_for_a_person(called: Called) -> None:
     assert problem.record == "1001"
     assert "2 members" in problem.what
     assert states(called) == [("enrol", "unknown", "")]
-    assert member_of(called.store, PROJECT, "1001") == ""
+    assert member_of(called.store, PROJECT, AGILE, "1001") == ""
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_without_an_address_nothing_is_asked(called: Called) -> None:
     """A development run that may reach nobody leaves an enrolment as it stands."""
     called.lose("1001")
     called.clock.sleep(WAIT)
-    assert settle_unknown(called.store, PROJECT, None, WAIT, "run-2") == []
+    assert settle_unknown(called.store, PROJECT, AGILE, None, WAIT, "run-2") == []
     assert states(called) == [("enrol", "unknown", "")]

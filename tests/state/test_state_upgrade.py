@@ -11,7 +11,8 @@ from redcap_jobs.state import migrate, schema
 from redcap_jobs.state.backup import restore
 from redcap_jobs.state.engine import make_engine
 from redcap_jobs.state.journal import Journal
-from redcap_jobs.state.journal_entry import AlreadyDone, Intent
+from redcap_jobs.state.journal_entry import AlreadyDone, Claimed, Intent
+from redcap_jobs.state.partner_calls import member_of
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
 
@@ -55,6 +56,29 @@ def test_a_filled_state_is_brought_forward_with_what_it_knows(
             assert rows == [None]
             assert connection.execute(select(schema.stops)).all() == []
         assert isinstance(Journal(store, "run-2").claim(intent(project)), AlreadyDone)
+
+
+def test_calls_of_before_were_made_to_the_one_partner_there_was(
+    url: str, clock: StillClock, project: ProjectKey
+) -> None:
+    """A member enrolled before partners had names is a member still; texts keep their sender."""
+    with Store.create(url, clock=clock) as store:
+        journal = Journal(store, "run-1")
+        call = Intent("k2", "partner", project, "poll-participants", "1001", "enrol")
+        for each in (call, intent(project)):
+            claim = journal.claim(each)
+            assert isinstance(claim, Claimed)
+            journal.begin_posting(claim)
+            journal.sent(claim, "AH-1" if each is call else "SM1", "")
+        engine = make_engine(store.address)
+    with engine.begin() as connection:
+        connection.execute(text(f"update {migrate.VERSION_TABLE} set version_num = '0003'"))
+    engine.dispose()
+    with Store.open(url, clock=clock) as store:
+        assert member_of(store, project, "agile", "1001") == "AH-1"
+        with store.read() as connection:
+            query = select(schema.journal.c.sender).order_by(schema.journal.c.key)
+            assert connection.execute(query).scalars().all() == ["s", "agile"]
 
 
 def test_a_backup_of_before_is_brought_forward_when_restored(

@@ -43,7 +43,7 @@ JOB_OPTIONS = together(
         multiple=True,
         metavar="NAME=VALUE",
         help="Let a guard's limit be passed once: rows=N, share=0.N, records=N, adopt=FIELDS; "
-        "texts=N; members=N, withdrawals=N, updates=N.",
+        "texts=N; members=N, withdrawals=N, updates=N, partner=NAME.",
     ),
     VERBOSE,
 )

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from redcap_jobs.messaging.keys import MessageKey
 from redcap_jobs.plan import Inputs
+
+if TYPE_CHECKING:
+    from redcap_jobs.jobs.partner_people import Candidate
 
 ENROL, ARM, UPDATE, WITHDRAW = "enrol", "arm", "update", "withdraw"
 CALLS = (ENROL, ARM, UPDATE, WITHDRAW)
@@ -29,7 +33,7 @@ class Known:
     the arm last confirmed. Where a later call may have taken effect though nobody heard of it,
     ``told`` is blank and ``arm_in_doubt`` true. ``refused`` are hash, code and instant of what the
     partner refused last, by call; ``done`` counts calls that took effect; ``open`` are calls of
-    which nobody knows.
+    which nobody knows; ``former`` the ids that partners of before gave.
     """
 
     member: str = ""
@@ -40,6 +44,7 @@ class Known:
     refused: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
+    former: set[str] = field(default_factory=set)
 
     @property
     def arm_is_known(self) -> bool:
@@ -47,19 +52,39 @@ class Known:
         return bool(self.arm) and not self.arm_in_doubt
 
     def key(self, inputs: Inputs, call: str, record: str) -> tuple[str, str]:
-        """Give the journal's key of the next call of one kind, and its occurrence."""
+        """Give the journal's key of the next call of one kind, and its occurrence.
+
+        The partner stands in it where a text has its event.
+        """
         occurrence = str(self.done[call])
-        key = MessageKey(inputs.project, MESSAGE + call, record, occurrence=occurrence)
+        message = MESSAGE + call
+        key = MessageKey(inputs.project, message, record, inputs.partner, occurrence=occurrence)
         return str(key), occurrence
 
 
-def history(calls: pd.DataFrame) -> dict[str, Known]:
-    """Read a partner-calls frame (oldest first): record → what is known."""
+def history(calls: pd.DataFrame, partner: str) -> dict[str, Known]:
+    """Read a partner-calls frame (oldest first): record → what is known of them with one partner."""
     found: dict[str, Known] = {}
     for row in calls.to_dict("records"):
         one = {str(key): str(value) for key, value in row.items()}
-        note(found.setdefault(one["record"], Known()), one["call"], one)
+        known = found.setdefault(one["record"], Known())
+        if one["partner"] == partner:
+            note(known, one["call"], one)
+        elif one["call"] == ENROL and one["member"]:
+            known.former.add(one["member"])
     return found
+
+
+def without_former(
+    people: Mapping[str, Candidate], known: Mapping[str, Known]
+) -> dict[str, Candidate]:
+    """Pass over the member ids in REDCap that a partner of before gave: they mean nobody now."""
+    return {
+        record: replace(one, known_as="")
+        if record in known and one.known_as in known[record].former
+        else one
+        for record, one in people.items()
+    }
 
 
 def note(known: Known, call: str, row: Mapping[str, str]) -> None:

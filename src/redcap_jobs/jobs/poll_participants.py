@@ -20,6 +20,7 @@ from redcap_jobs.jobs.partner_history import (
     WITHDRAW,
     Known,
     history,
+    without_former,
 )
 from redcap_jobs.jobs.partner_judged import Judgement, judge
 from redcap_jobs.jobs.partner_people import (
@@ -138,13 +139,13 @@ def everybody(
     if as_of is None:
         raise ValueError("inputs for the partner have an instant")
     records = looked_at(inputs)
-    known = history(inputs.tables[ReadPartnerCalls()])
+    known = history(inputs.tables[ReadPartnerCalls()], inputs.partner)
     if records is not None and not records:
         return {}, known, ()
     rows, outputs = (inputs.tables[read] for read in rows_read(study, inputs))
     here = inputs if records is None else only(inputs, records)
     found, persons = candidates(study, here, rows, outputs, as_of)
-    return found, known, persons.problems
+    return without_former(found, known), known, persons.problems
 
 
 def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:

@@ -28,7 +28,13 @@ from redcap_jobs.jobs.partner_compare import (
     twice_there,
     unseen_opt_outs,
 )
-from redcap_jobs.jobs.partner_history import UPDATE, Known, history, payload_hash
+from redcap_jobs.jobs.partner_history import (
+    UPDATE,
+    Known,
+    history,
+    payload_hash,
+    without_former,
+)
 from redcap_jobs.jobs.partner_judged import PASSING
 from redcap_jobs.jobs.partner_people import (
     TICKED,
@@ -90,7 +96,8 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     partner = partner_of(study)
     rows, outputs = (inputs.tables[each] for each in reads(study, inputs)[:2])
     people, persons = candidates(study, inputs, rows, outputs, as_of)
-    known = history(inputs.tables[ReadPartnerCalls()])
+    known = history(inputs.tables[ReadPartnerCalls()], inputs.partner)
+    people = without_former(people, known)
     members = by_id(inputs.tables[ALL_MEMBERS])
     ids, everybody = pairs(people, known), set(inputs.roster["record"])
     arms = record_arms(inputs.roster, inputs.target)["arm"]

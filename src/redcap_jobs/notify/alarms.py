@@ -159,7 +159,8 @@ def waiting(store: Store, study: Study, project: ProjectKey) -> Waiting:
     from redcap_jobs.state.partner_calls import unknown_calls
     from redcap_jobs.state.text_lists import last_attempts
 
-    calls = [entry.record for entry in unknown_calls(store, project)]
+    lost = unknown_calls(store, project, study.partner.who) if study.partner else []
+    calls = [entry.record for entry in lost]
     unknown = [entry.record for entry in last_attempts(store, project) if entry.state == "unknown"]
     replies = [
         " and ".join(reply.records) or "of a phone no text went to"

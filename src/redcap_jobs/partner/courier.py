@@ -53,6 +53,7 @@ class PartnerCourier:
             record=call.record,
             message=call.call,
             occurrence=call.occurrence,
+            sender=self._partner.who,
             body_hash=self._keyed(payload_text(call.payload), "partner"),
         )
         return intent, [Cap("partner.per_run", self._partner.per_run, ("run_id",))]
@@ -87,7 +88,7 @@ class PartnerCourier:
         return self._client.update(member, call.payload)
 
     def _member(self, call: PartnerCall) -> str:
-        return call.member or member_of(self._store, self._project, call.record)
+        return call.member or member_of(self._store, self._project, self._partner.who, call.record)
 
 
 def partner_call(action: Action) -> PartnerCall:

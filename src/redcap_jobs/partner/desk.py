@@ -53,7 +53,7 @@ class PartnerDesk:
             found = [each for one in read.study_ids for each in self.client.members_of(one)]
         else:
             found = self.client.all_members()
-            if not found and has_members(self.store, self.project):
+            if not found and has_members(self.store, self.project, self.partner.who):
                 raise self.client.unreachable("its list of members is suddenly empty")
         frame = members_frame(found, self.partner, self.client.adapter)
         if read.study_ids:
@@ -68,7 +68,9 @@ class PartnerDesk:
         from redcap_jobs.partner.settling import settle_unknown
 
         wait = timedelta(minutes=self.partner.settle_minutes)
-        return settle_unknown(self.store, self.project, self.client, wait, self.run_id)
+        return settle_unknown(
+            self.store, self.project, self.partner.who, self.client, wait, self.run_id
+        )
 
 
 def required(study: Study) -> Partner:

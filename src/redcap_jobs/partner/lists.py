@@ -40,7 +40,7 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
     What the last whole runs of both jobs told stands first, as they told it: most urgent first.
     """
     newest: dict[tuple[str, str], Entry] = {}
-    for entry in entries_of_calls(opened.store, project):
+    for entry in entries_of_calls(opened.store, project, who(opened)):
         newest[entry.record, entry.message] = entry
     zone = ZoneInfo(opened.study.study.time_zone)
     waiting = [each for each in newest.values() if each.state == "unknown"]
@@ -76,6 +76,13 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
     return [each for each in tables if each.rows], words
 
 
+def who(opened: OpenStudy) -> str:
+    """Return whom the study's members are with. Raises StudyFileError without ``[partner]``."""
+    from redcap_jobs.partner.desk import required
+
+    return required(opened.study).who
+
+
 def told_by(opened: OpenStudy, project: ProjectKey, job: str, zone: ZoneInfo) -> Table:
     """Return what the last whole run of a job told of each record."""
     run = last_good_run(opened.store, project, job)
@@ -106,14 +113,14 @@ def settle_enrolment(
     if member is not None:
         if not as_id(member):
             raise UsageError(f"--member {member!r}: no member's id; as the partner writes it")
-        owner = record_of(opened.store, project, member)
+        owner = record_of(opened.store, project, who(opened), member)
         if owner:
             raise UsageError(f"--member {member}: that is the member of record {owner} already")
     journal = Journal(opened.store, RUN)
     journal.recover()
     keys = [
         entry.key
-        for entry in unknown_calls(opened.store, project)
+        for entry in unknown_calls(opened.store, project, who(opened))
         if (entry.record, entry.message) == (record, "enrol")
     ]
     if not keys:
@@ -171,7 +178,7 @@ def confirm_arm(
         raise UsageError(
             f"--arm {arm}: no such arm; the study file has {', '.join(known) or 'none'}"
         )
-    if not member_of(opened.store, project, record):
+    if not member_of(opened.store, project, who(opened), record):
         raise UsageError(f"record {record} of {project.words} is no member; nothing to confirm")
     keyed = Fingerprinter(opened.credentials.get(KEY_VARIABLE)).one
     value = keyed(arm_text(arm), "partner")

@@ -26,18 +26,19 @@ if TYPE_CHECKING:
 def settle_unknown(
     store: Store,
     project: ProjectKey,
+    partner: str,
     client: PartnerClient | None,
     wait: timedelta,
     run_id: str,
 ) -> list[Problem]:
-    """Settle what can be settled; return what a person must.
+    """Settle what can be settled of the calls to one partner; return what a person must.
 
     ``wait``: so long after it was made a call may still take effect. Raises what the client raises.
     """
     Journal(store, run_id).recover()
     problems: list[Problem] = []
     now = store.clock.now()
-    for entry in unknown_calls(store, project):
+    for entry in unknown_calls(store, project, partner):
         if now - entry.last_sign < wait:
             continue
         if entry.message != "enrol":

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from redcap_jobs.plan import PARTNER_CALL_COLUMNS
 from redcap_jobs.state.journal_entry import Entry, entry_of
@@ -34,8 +34,20 @@ class Confirmation:
     by: str
 
 
+def made_to(project: ProjectKey, partner: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that find a project's calls to one partner."""
+    return (
+        journal.c.kind == KIND,
+        journal.c.project == str(project),
+        journal.c.sender == partner,
+    )
+
+
 def partner_calls(store: Store, project: ProjectKey) -> pd.DataFrame:
-    """Return a project's calls as a partner-calls frame (PARTNER_CALL_COLUMNS), oldest first."""
+    """Return a project's calls as a partner-calls frame (PARTNER_CALL_COLUMNS), oldest first.
+
+    Those to partners of before are among them.
+    """
     query = (
         select(journal)
         .where(journal.c.kind == KIND, journal.c.project == str(project))
@@ -47,6 +59,7 @@ def partner_calls(store: Store, project: ProjectKey) -> pd.DataFrame:
         {
             **{name: str(row[name] or "") for name in PARTNER_CALL_COLUMNS if name in row},
             "call": row["message"],
+            "partner": row["sender"] or "",
             "member": row["reference"] or "",
             "payload_hash": row["body_hash"] or "",
             "not_sent": "true" if row["not_sent"] else "false",
@@ -57,11 +70,11 @@ def partner_calls(store: Store, project: ProjectKey) -> pd.DataFrame:
     return pd.DataFrame(table, columns=PARTNER_CALL_COLUMNS, dtype="str")
 
 
-def unknown_calls(store: Store, project: ProjectKey) -> list[Entry]:
-    """Return the calls of which nobody knows whether they took effect, oldest first."""
+def unknown_calls(store: Store, project: ProjectKey, partner: str) -> list[Entry]:
+    """Return the calls to a partner of which nobody knows whether they took effect, oldest first."""
     query = (
         select(journal)
-        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(*made_to(project, partner))
         .where(journal.c.state == "unknown")
         .order_by(journal.c.posting_at, journal.c.key)
     )
@@ -69,11 +82,11 @@ def unknown_calls(store: Store, project: ProjectKey) -> list[Entry]:
         return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
-def entries_of_calls(store: Store, project: ProjectKey) -> list[Entry]:
-    """Return every call to the partner as journal entries, oldest first."""
+def entries_of_calls(store: Store, project: ProjectKey, partner: str) -> list[Entry]:
+    """Return every call to a partner as journal entries, oldest first."""
     query = (
         select(journal)
-        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(*made_to(project, partner))
         .order_by(journal.c.claimed_at, journal.c.key, journal.c.attempt)
     )
     with store.read() as connection:
@@ -85,11 +98,11 @@ def confirmed_records(store: Store, project: ProjectKey) -> list[str]:
     return sorted(confirmed_arms(store, project)["record"])
 
 
-def member_of(store: Store, project: ProjectKey, record: str) -> str:
+def member_of(store: Store, project: ProjectKey, partner: str, record: str) -> str:
     """Return the partner's id of a participant; '' where the journal knows no enrolment."""
     query = (
         select(journal.c.reference)
-        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(*made_to(project, partner))
         .where(journal.c.record == record, journal.c.message == "enrol")
         .where(journal.c.state == "sent")
         .order_by(journal.c.claimed_at.desc(), journal.c.key.desc(), journal.c.attempt.desc())
@@ -98,11 +111,11 @@ def member_of(store: Store, project: ProjectKey, record: str) -> str:
         return str(connection.execute(query).scalars().first() or "")
 
 
-def record_of(store: Store, project: ProjectKey, member: str) -> str:
+def record_of(store: Store, project: ProjectKey, partner: str, member: str) -> str:
     """Return whose enrolment made a member; '' where the journal knows none."""
     query = (
         select(journal.c.record)
-        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(*made_to(project, partner))
         .where(journal.c.reference == member, journal.c.message == "enrol")
         .where(journal.c.state == "sent")
     )
@@ -110,11 +123,11 @@ def record_of(store: Store, project: ProjectKey, member: str) -> str:
         return str(connection.execute(query).scalars().first() or "")
 
 
-def has_members(store: Store, project: ProjectKey) -> bool:
-    """Tell whether anybody of a project was ever enrolled."""
+def has_members(store: Store, project: ProjectKey, partner: str) -> bool:
+    """Tell whether anybody of a project was ever enrolled with a partner."""
     query = (
         select(journal.c.key)
-        .where(journal.c.kind == KIND, journal.c.project == str(project))
+        .where(*made_to(project, partner))
         .where(journal.c.message == "enrol", journal.c.state == "sent")
         .limit(1)
     )

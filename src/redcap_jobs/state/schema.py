@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest revision in ``migrations/versions``; a test compares."""
 OLDEST_RELEASE = "0.1.0"
 """The oldest release of this package that may use a state made by this one."""

@@ -140,7 +140,8 @@ class PartnerField(Part):
 class Partner(PartnerAccess):
     """``[partner]``: who is enrolled with the texting partner, where, and what is exchanged.
 
-    ``enrol_when`` holds besides ``participants.who``. ``settle_minutes`` is how long a call whose
+    ``name`` says whom the members are with, if not the adapter: a study that changes its partner
+    changes it, and its participants are enrolled anew. ``enrol_when`` holds besides ``participants.who``. ``settle_minutes`` is how long a call whose
     answer was lost may still take effect: only then is it looked up. ``per_run`` limits all calls
     that change something, the rest waits; a plan with more withdrawals or updates than theirs is
     refused. ``withdrawn`` is the
@@ -148,6 +149,7 @@ class Partner(PartnerAccess):
     """
 
     adapter: Literal["agile"]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     enrol_when: When | None = None
     withdrawn: Text = "withdrawn"
     opted_out: tuple[Text, ...] = ("opted_out",)
@@ -160,6 +162,11 @@ class Partner(PartnerAccess):
     write: PartnerWrite
     statuses: dict[Text, Text] = Field(default_factory=dict)
     fields: tuple[PartnerField, ...]
+
+    @property
+    def who(self) -> str:
+        """Whom the members are with; under another name nobody counts as enrolled."""
+        return self.name or self.adapter
 
     @property
     def arm(self) -> PartnerField | None:
