@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.study.config import Study
 
-COMMAND = re.compile(r"redcap-jobs ([a-z-]+(?: [a-z-]+)*) STUDY\b")
+PROGRAM = "redcap-jobs"
+COMMAND = re.compile(PROGRAM + r" ([a-z-]+(?: [a-z-]+)*) STUDY\b")
 """A command in a message, before the study is put into it."""
 WITHOUT_TOKEN = frozenset({"messages read", "why", "pause", "resume"})
 """Commands about a study as a whole."""
@@ -74,7 +75,7 @@ class Typed:
 
     def complete(self, text: str) -> str:
         """Put the study for the STUDY of every command in a text."""
-        return COMMAND.sub(lambda found: f"redcap-jobs {found[1]} {self.study(found[1])}", text)
+        return COMMAND.sub(lambda found: f"{PROGRAM} {found[1]} {self.study(found[1])}", text)
 
     def told(self, problems: Iterable[Problem]) -> list[Problem]:
         """Complete the commands that a run's problems name."""

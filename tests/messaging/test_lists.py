@@ -24,7 +24,6 @@ def shown(*entries: Entry, replies: tuple[Reply, ...] = (), dead: bool = True) -
     return overview(
         entries,
         replies,
-        study="small.toml",
         zone="America/New_York",
         since=NOW - timedelta(days=14),
         is_dead=lambda _: dead,
@@ -84,7 +83,7 @@ def test_the_sentence_of_a_code_and_the_next_step_stand_below_once() -> None:
     (section,) = shown(refused("1", "30034"), refused("2", "30034"), refused("3", "21614"))
     assert len(section.told) == 2
     assert reaction("30034").sentence in section.told[0]
-    assert "messages settle small.toml TEXT --not-sent" in section.told[0]
+    assert "messages settle STUDY TEXT --not-sent" in section.told[0]
     assert "once the number in REDCap is corrected" in section.told[1]
 
 

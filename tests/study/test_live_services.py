@@ -136,4 +136,5 @@ def test_a_sandbox_with_the_real_sender_is_told(sandbox: Sandbox) -> None:
     url = f'url = "{sandbox.twilio_url}"\naccount_sid'
     (one,) = told(sandbox, PROD, (url, "account_sid"))
     assert "REDCap is on this machine (a sandbox), but [sender] url is" in one
-    assert not one.startswith("warning: ")
+    assert one.startswith("warning: ")
+    assert "exit code 4" in one

@@ -101,8 +101,8 @@ def test_a_literal_token_is_refused_without_showing_it(place: str, length: int) 
     told = findings(GOOD.replace('id = "snow"', 'id = "snow"\n' + place.format(token)), str)
     assert told[0] == (
         "study.toml:4: holds what looks like a token; a study file names variables, never "
-        "their values; take it out, and have a new one made where it comes from "
-        "(REDCap, Twilio, the partner)"
+        "their values; take it out, and have it regenerated (in REDCap, or with Twilio or the "
+        "partner)"
     )
     assert token.casefold() not in "\n".join(told).casefold()
 

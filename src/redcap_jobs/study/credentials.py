@@ -93,7 +93,7 @@ class Credentials:
 GIVEN_LITERALLY = (
     "a token was given where the name of its variable belongs; give the name "
     "(REDCAP_API_...), since a token on the command line shows in the list of processes. "
-    "Treat that token as seen by others: have a new one made where it comes from (REDCap, the partner)"
+    "Treat that token as seen by others: have it regenerated (in REDCap, or with the partner)"
 )
 
 

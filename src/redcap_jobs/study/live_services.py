@@ -1,8 +1,8 @@
 """A study file against the services it names: Twilio and the partner are asked who may call them.
 
-Only questions are asked; nothing is sent, and nobody is enrolled. What a run would be refused for
-is an error. What is not set on this machine is a warning that says what a run would end with: who
-checks a study file may not be who holds the credentials of its texts.
+Only questions are asked; nothing is sent, and nobody is enrolled. What hinders a run from this
+machine alone is a warning that says what it would end with: who checks a study file may not be who
+holds the credentials of its texts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from redcap_jobs.errors import CredentialsError, GuardRefused
+from redcap_jobs.errors import CredentialsError, GuardRefused, RedcapJobsError
 from redcap_jobs.study.check import CheckFinding
 from redcap_jobs.study.key_lines import key_lines, place
 
@@ -30,7 +30,7 @@ def check_services(
 ) -> Iterator[CheckFinding]:
     """Yield what hinders the jobs for one of the declared tokens to text or to call the partner.
 
-    Errors are what a service or a guard refuses, warnings what could not be asked.
+    Errors are what a service itself refused, warnings what could not be asked.
     """
     from redcap_jobs.state.scope import ProjectKey
 
@@ -56,11 +56,8 @@ def check_sender(
     try:
         reach_of(study, credentials, project)
         account = Account.of(sender, credentials)
-    except GuardRefused as error:
-        yield refused(study, SENDER, error)
-        return
-    except CredentialsError as error:
-        yield not_set(study, SENDER, "Twilio", error)
+    except (CredentialsError, GuardRefused) as error:
+        yield not_possible(study, SENDER, "Twilio", error)
         return
     try:
         TwilioClient(account, sender.url, lambda text, kind: "").verify()  # noqa: ARG005 - nothing is kept
@@ -79,11 +76,8 @@ def check_partner_access(
 
     try:
         client = client_of(study, credentials, project, clock)
-    except GuardRefused as error:
-        yield refused(study, PARTNER, error)
-        return
-    except CredentialsError as error:
-        yield not_set(study, PARTNER, "the partner", error)
+    except (CredentialsError, GuardRefused) as error:
+        yield not_possible(study, PARTNER, "the partner", error)
         return
     if client is None:
         what = "runs on this project reach no partner: there is no [partner.development]"
@@ -105,13 +99,14 @@ def finding_at(study: Study, path: KeyPath, what: str) -> CheckFinding:
 
 
 def refused(study: Study, path: KeyPath, why: Exception) -> CheckFinding:
-    """Say what a service answered, or why a guard lets nobody ask it."""
+    """Say what a service answered."""
     return finding_at(study, path, str(why))
 
 
-def not_set(study: Study, path: KeyPath, whom: str, why: Exception) -> CheckFinding:
-    """Say that a run which needs a service would end at once here, for want of a variable."""
-    what = f"{why}: {whom} was not asked, and a run that needs it ends with exit code 3"
+def not_possible(study: Study, path: KeyPath, whom: str, why: RedcapJobsError) -> CheckFinding:
+    """Say that a run which needs a service would end at once here: a variable is lacking, a guard."""
+    code = int(why.exit_code)
+    what = f"{why}: {whom} was not asked, and a run that needs it ends with exit code {code}"
     return replace(finding_at(study, path, what), severity="warning")
 
 

@@ -82,7 +82,7 @@ def study_from_bytes(content: bytes, path: Path) -> Study:
         Finding(
             f"{path}:{line}",
             "holds what looks like a token; a study file names variables, never their values",
-            "take it out, and have a new one made where it comes from (REDCap, Twilio, the partner)",
+            "take it out, and have it regenerated (in REDCap, or with Twilio or the partner)",
         )
         for line in lines_with_secrets(text)
     ]
