@@ -17,6 +17,7 @@ from datetime import time
 from pathlib import Path
 
 import pytest
+from partnering import partnering
 from study_home import DEV, PROD, Home
 from tests.command_lines import Parsed, parsed
 from tests.debian import program
@@ -198,6 +199,29 @@ def test_the_backup_line_saves_the_state_without_a_word(home: Home) -> None:
     (saved,) = (home.folder / "backups").iterdir()
     assert re.fullmatch(r"state-day-\d\d\.db", saved.name)
     assert saved.stat().st_mode & 0o077 == 0
+
+
+def test_the_partners_lines_do_their_work_and_repeat_nothing(tmp_path: Path) -> None:
+    """Members are made and REDCap has their ids and status; the next quarter of an hour is silent."""
+    with partnering(tmp_path, participants=20) as study:
+        home = study.home
+        study_server(home)
+
+        def run(job: str) -> tuple[int, str, int]:
+            done = run_as_cron(line_for(job), tmp_path, JOBS=INSTALLED, DIR=tmp_path)
+            return done.returncode, done.stdout, len(done.stderr.splitlines())
+
+        first = run("poll-participants")
+        members = {one["studyId"]: one["memberId"] for one in study.sandbox.partner.all()}
+        assert members
+        assert first in ((0, "", 0), (1, "", 1))
+        assert {record: study.baseline(record)["ag_member_id"] for record in members} == members
+        run("sync-agile")
+        assert {study.baseline(record)["ag_status"] for record in members} == {"1"}
+        writes, imports = study.writes, study.imports()
+        again = [run("poll-participants"), run("sync-agile")]
+        assert [(out, lines) for _, out, lines in again] == [("", 0), ("", 0)]
+        assert (study.writes, study.imports()) == (writes, imports)
 
 
 @contextmanager
