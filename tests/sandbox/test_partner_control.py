@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,6 +165,17 @@ def test_mistakes_are_explained(
     assert f"/sandbox/partner/{path}" in example
     json.loads(example.partition("-d '")[2].rstrip("'"))
     assert Raw(sandbox).member(made["memberId"]) == made
+
+
+def test_the_command_for_the_other_copy_works_as_it_is_told(sandbox: Sandbox) -> None:
+    """Its address has a ? that a shell must not read, and its body moves that copy's clock."""
+    refused = control(sandbox, "clock?copy=development", {"days": 60})
+    words = shlex.split(refused.json()["example"])
+    address, body = words[3], json.loads(words[-1])
+    assert address.endswith("/sandbox/partner/clock?copy=development")
+    before = get(sandbox, "?copy=development").json()["now"]
+    moved = control(sandbox, "clock?copy=development", body)
+    assert (moved.status_code, moved.json()["now"] > before) == (200, True), moved.text
 
 
 def test_without_an_account_the_pages_say_so() -> None:

@@ -7,6 +7,8 @@ body, which no web page can send here without being asked first.
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
+from shlex import quote
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, NotFound
@@ -168,6 +170,6 @@ def add_fault_routes(control: Blueprint, api: Api) -> None:
 
 def example(url: str) -> str:
     """Return a command that does what an address is for."""
-    body = EXAMPLE_OF.get(url.rstrip("/").rpartition("/")[2], "{}")
+    body = EXAMPLE_OF.get(urlsplit(url).path.rstrip("/").rpartition("/")[2], "{}")
     header = "'Content-Type: application/json'"
-    return f"curl -X {request.method} {url} -H {header} -d '{body}'"
+    return f"curl -X {request.method} {quote(url)} -H {header} -d '{body}'"
