@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redcap_jobs.messaging.stopping import checked
 from redcap_jobs.notify.logs import RedactingFormatter, Redactor, configure_logging, redact_foreign
 from redcap_jobs.redcap.answers import Call, refusal
+from redcap_jobs.state.reasons import checked
 
 TOKEN = "0123456789ABCDEF0123456789abcdef"
 
