@@ -123,7 +123,8 @@ class Inputs:
     ``as_of`` is the instant that is planned for. ``fresh`` says that this is asked moments before
     an action: what decides is read again, what was only needed to write the text is not.
     ``since``: who did not change from then on was looked at before; None to look at everybody.
-    ``partner`` names whom the members are with; ``partner_in_reach`` is False in a development run that knows no partner it may call.
+    ``partner`` names whom the members are with; ``partner_in_reach`` is False in a development run
+    that knows no partner it may call.
     """
 
     source: Project
@@ -197,8 +198,9 @@ class Plan:
 
     ``owned`` names the target's fields the job writes, the only ones its changes may touch.
     ``shared`` are those of them that people fill in, too; ``followed`` those that take another
-    system's word, which changes by nature and is not judged by its share. ``forgotten`` names records whose
-    decisions are to be dropped: they are gone, or must be looked at again by the next run.
+    system's word, which changes by nature and is not judged by its share. ``forgotten`` names
+    records whose decisions are to be dropped: they are gone, or must be looked at again by the
+    next run.
     """
 
     job: str

@@ -72,8 +72,9 @@ def settle_command(
 ) -> None:
     """Say whether RECORD was enrolled, where an answer was lost and looking it up does not help.
 
-    The partner is asked whether --member is this participant. --not-enrolled lets the next run enrol the participant: say it only when the partner has
-    looked and has no such member, or a second one is texted as well.
+    The partner is asked whether --member is this participant. --not-enrolled lets the next run
+    enrol the participant: say it only when the partner has looked and has no such member, or a
+    second one is texted as well.
 
     \b
     Examples:

@@ -27,8 +27,8 @@ class People:
     ``arms`` is Int64 (NA: no row in any arm), ``sites`` the unique name of the data access group
     or '', ``today`` datetime64[s] at midnight: the date at the participant's site. ``others`` gives
     the arms of those who do not take part, ``others_view`` what stands in their rows;
-    ``contradictory`` the local time (datetime64[s]) of those
-    of whom nothing else is sure, since their arm is not.
+    ``contradictory`` the local time (datetime64[s]) of those of whom nothing else is sure, since
+    their arm is not.
     """
 
     view: ParticipantView

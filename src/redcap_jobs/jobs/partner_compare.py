@@ -18,6 +18,7 @@ from redcap_jobs.plan import Problem
 from redcap_jobs.study.partner_config import Partner
 
 Member = Mapping[str, str]
+RENAMED = "if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW"
 ARM_HINT = (
     "find out which is right before the next text, and correct it there: nothing here pushes an arm "
     "that was assigned"
@@ -82,10 +83,7 @@ def only_there(
             yield found(WHO, "only there", study_id, "member", what, hint)
         elif member in gone:
             what = f"was enrolled as member {member} and is no record any more"
-            hint = (
-                "if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW; else have the partner stop "
-                "its texts"
-            )
+            hint = f"{RENAMED}; else have the partner stop its texts"
             yield found(WHO, "only there", gone[member], "member", what, hint)
         elif study_id in roster:
             what = f"is member {member} with the partner, and nobody here enrolled it"
@@ -125,7 +123,7 @@ def study_id_differs(one: Candidate, member: Member) -> Iterator[Found]:
     """Tell of a member that stands under another study id."""
     if member["study_id"] != one.record:
         what = f"member {member['member']} has another study id with the partner"
-        hint = "have the partner correct it; if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW"
+        hint = f"have the partner correct it; {RENAMED}"
         yield found(WHO, "study id", one.record, "member", what, hint)
 
 

@@ -24,8 +24,8 @@ from redcap_jobs.plan import Inputs, PartnerCall, Problem
 from redcap_jobs.study.config import Study
 
 WHOSE_MEMBER = (
-    "if the record was renamed: redcap-jobs messages rename-record STUDY OLD NEW; else ask the partner whose it is, "
-    "and erase it only where there is no such member, or a second one is made"
+    "if the record was renamed: redcap-jobs messages rename-record STUDY OLD NEW; else ask the "
+    "partner whose it is, and erase it only where there is no such member, or a second one is made"
 )
 PASSING = frozenset({"429", "401", "403", "no connection", "not done", LOOKED_UP})
 """Codes that say nothing about the data: what they stopped is tried again."""

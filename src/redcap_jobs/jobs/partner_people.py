@@ -47,8 +47,8 @@ class Candidate:
     """One participant as the partner is to see them; ``payload`` and ``arm`` are its own words.
 
     ``no`` says why they are not to be enrolled, '' if they are; ``has_left`` that they went off
-    study; ``opted_out`` that they want no texts: nobody is newly enrolled then. ``lacking`` names required fields that are blank, ``wrong`` holds fields without a
-    translation and why. ``known_as`` is the member id that REDCap holds.
+    study; ``opted_out`` that they want no texts, and are not newly enrolled. ``lacking`` names
+    required fields that are blank, ``wrong`` holds fields without a translation and why. ``known_as`` is the member id that REDCap holds.
     """
 
     record: str

@@ -79,7 +79,8 @@ def overview(
     """Give the four lists, in the order in which they matter; one without rows is left out.
 
     ``entries`` are the last attempts; ``since`` is how far back texts that did not arrive are
-    listed. Commands in them name STUDY, to be completed. ``is_dead`` tells whether the run that posts an entry is gone.
+    listed. ``is_dead`` tells whether the run that posts an entry is gone. Commands in what is told
+    name STUDY, to be completed.
     """
     desk = Desk(zone, names_of(entries))
     sections = (

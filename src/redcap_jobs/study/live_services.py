@@ -104,7 +104,7 @@ def refused(study: Study, path: KeyPath, why: Exception) -> CheckFinding:
 
 
 def not_possible(study: Study, path: KeyPath, whom: str, why: RedcapJobsError) -> CheckFinding:
-    """Say that a run which needs a service would end at once here: a variable is lacking, a guard."""
+    """Say that a run which needs a service ends at once here: a variable lacks, a guard refuses."""
     code = int(why.exit_code)
     what = f"{why}: {whom} was not asked, and a run that needs it ends with exit code {code}"
     return replace(finding_at(study, path, what), severity="warning")

@@ -141,10 +141,10 @@ class Partner(PartnerAccess):
     """``[partner]``: who is enrolled with the texting partner, where, and what is exchanged.
 
     ``name`` says whom the members are with, if not the adapter: a study that changes its partner
-    changes it, and its participants are enrolled anew. ``enrol_when`` holds besides ``participants.who``. ``settle_minutes`` is how long a call whose
-    answer was lost may still take effect: only then is it looked up. ``per_run`` limits all calls
-    that change something, the rest waits; a plan with more withdrawals or updates than theirs is
-    refused. ``withdrawn`` is the
+    changes it, and its participants are enrolled anew. ``enrol_when`` holds besides
+    ``participants.who``. ``settle_minutes`` is how long a call whose answer was lost may still take
+    effect: only then is it looked up. ``per_run`` limits all calls that change something, the rest
+    waits; a plan with more withdrawals or updates than theirs is refused. ``withdrawn`` is the
     partner's status for who left, ``opted_out`` those of who wants no texts any more.
     """
 
