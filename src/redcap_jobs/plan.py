@@ -46,6 +46,7 @@ from redcap_jobs.reads import (
     ReadRows,
     ReadStops,
     ReadSurveyLinks,
+    ReadToldAgain,
     Side,
 )
 
@@ -88,6 +89,7 @@ __all__ = [
     "ReadRows",
     "ReadStops",
     "ReadSurveyLinks",
+    "ReadToldAgain",
     "Side",
     "Skip",
     "Stands",

@@ -105,6 +105,14 @@ class ReadConfirmed:
 
 
 @dataclass(frozen=True)
+class ReadToldAgain:
+    """Ask of whom a person wants the partner told once more; columns record, occurrence.
+
+    ``occurrence`` is that of the update they mean: once it took effect the word is spent.
+    """
+
+
+@dataclass(frozen=True)
 class ReadMembers:
     """Ask the partner for its members; a members frame.
 
@@ -135,5 +143,6 @@ Read: TypeAlias = (
     | ReadChanged
     | ReadPartnerCalls
     | ReadConfirmed
+    | ReadToldAgain
     | ReadMembers
 )

@@ -18,6 +18,7 @@ from redcap_jobs.plan import (
     ReadMessages,
     ReadPartnerCalls,
     ReadStops,
+    ReadToldAgain,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Sources:
         """Answer a read that concerns the state."""
         from redcap_jobs.state.decisions import load_decisions
         from redcap_jobs.state.messages import message_history
-        from redcap_jobs.state.partner_calls import confirmed_arms, partner_calls
+        from redcap_jobs.state.partner_calls import confirmed_arms, partner_calls, told_again
         from redcap_jobs.state.stops import stops_of
 
         if isinstance(read, ReadDecisions):
@@ -130,6 +131,8 @@ class Sources:
             return partner_calls(self.store, self.project)
         if isinstance(read, ReadConfirmed):
             return confirmed_arms(self.store, self.project)
+        if isinstance(read, ReadToldAgain):
+            return told_again(self.store, self.project)
         if isinstance(read, ReadMembers) and self.partner is not None:
             return self.partner.members(read)
         raise TypeError(f"nothing answers {type(read).__name__}")

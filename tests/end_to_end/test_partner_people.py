@@ -110,6 +110,43 @@ def test_an_arm_is_confirmed_with_a_reason(study: Partnering) -> None:
     assert partner(study, *words, "entered wrongly").code == 0
 
 
+def test_what_the_partners_staff_changed_is_sent_again_on_a_persons_word(
+    study: Partnering,
+) -> None:
+    """Told with the command; typed as told it leads to one update, and then nothing differs."""
+    study.run()
+    study.run(SYNC)
+    member = study.sandbox.partner.all()[0]
+    found = study.sandbox.partner.found(member["memberId"])
+    study.sandbox.partner.set(found, {"mobilePhone": "+14155550177"})
+    (problem,) = [one for one in study.run(SYNC).problems if "tell-again" in one]
+    writes = study.writes
+    study.clock.pass_by(timedelta(minutes=15))
+    study.run()
+    assert study.writes == writes
+    words = shlex.split(problem.partition("redcap-jobs ")[2].replace("...", "asked"))
+    said = study.home.call(*words)
+    assert said.code == 0, said
+    assert f"to be told again: {member['studyId']}" in partner(study).out
+    for _ in range(2):
+        study.clock.pass_by(timedelta(minutes=15))
+        study.run()
+    assert study.writes["update"] == writes["update"] + 1
+    assert study.sandbox.partner.found(member["memberId"])["mobilePhone"] == member["mobilePhone"]
+    assert [one for one in study.run(SYNC).problems if member["studyId"] in one] == []
+    assert "to be told again" not in partner(study).out
+
+
+def test_nobody_who_is_no_member_is_told_again(study: Partnering) -> None:
+    """Nothing was told before; a blank reason is none."""
+    refused = partner(study, "tell-again", "1001", "--reason", "asked")
+    assert (refused.code, "is no member" in refused.err) == (ExitCode.USAGE, True), refused
+    study.run()
+    record = study.sandbox.partner.all()[0]["studyId"]
+    blank = partner(study, "tell-again", record, "--reason", " ")
+    assert (blank.code, "--reason is blank" in blank.err) == (ExitCode.USAGE, True), blank
+
+
 def test_settling_needs_the_partners_answer(study: Partnering) -> None:
     """Where it cannot be asked nothing is settled."""
     record = lost(study)

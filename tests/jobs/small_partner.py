@@ -23,6 +23,7 @@ from redcap_jobs.plan import (
     ReadMembers,
     ReadPartnerCalls,
     ReadRows,
+    ReadToldAgain,
 )
 from redcap_jobs.sandbox.filter_logic import project_view
 from redcap_jobs.study.config import Study
@@ -103,6 +104,7 @@ def inputs_of(
     *,
     job: Any = sync_agile,
     confirmed: Mapping[str, str] | None = None,
+    again: Mapping[str, str] | None = None,
     changed: Iterable[str] | None = None,
     decided: Mapping[str, str] | None = None,
     study: Study = STUDY,
@@ -132,6 +134,14 @@ def inputs_of(
         since=since,
         **given,
     )
+    said = [{"record": one, "occurrence": number} for one, number in (again or {}).items()]
+    known = {
+        ReadPartnerCalls: frame(calls, PARTNER_CALL_COLUMNS),
+        ReadConfirmed: frame(words, ("record", "value_hash")),
+        ReadToldAgain: frame(said, ("record", "occurrence")),
+        ReadDecisions: frame(before, DECISION_COLUMNS),
+        ReadChanged: frame([{"record": one} for one in changed or ()], ("record",)),
+    }
     tables: dict[Any, pd.DataFrame] = {}
     while True:
         inputs = replace(inputs, tables=tables)
@@ -147,14 +157,8 @@ def inputs_of(
                     m for m in members if not each.study_ids or m["study_id"] in each.study_ids
                 ]
                 tables[each] = frame(wanted, NAMES)
-            elif isinstance(each, ReadPartnerCalls):
-                tables[each] = frame(calls, PARTNER_CALL_COLUMNS)
-            elif isinstance(each, ReadConfirmed):
-                tables[each] = frame(words, ("record", "value_hash"))
-            elif isinstance(each, ReadDecisions):
-                tables[each] = frame(before, DECISION_COLUMNS)
-            elif isinstance(each, ReadChanged):
-                tables[each] = frame([{"record": c} for c in changed or ()], ("record",))
+            else:
+                tables[each] = known[type(each)]
 
 
 def synced(*given: Any, **more: Any) -> Plan:

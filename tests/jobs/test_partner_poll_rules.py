@@ -141,6 +141,23 @@ def test_who_is_looked_at(
     assert sorted(plan.decisions["record"]) == looked_at
 
 
+def test_who_is_told_again_on_a_persons_word_is_told_once() -> None:
+    """Looked at though nothing changed; once that update took effect the word is spent."""
+    given: dict[str, Any] = {"decided": {"1": "with_partner"}, "changed": []}
+    plan = polled([row("1")], [], with_partner("1"), again={"1": "0"}, **given)
+    assert made(plan) == [("1", "update", False)]
+    after = polled(
+        [row("1")], [], [*with_partner("1"), call("1", "update")], again={"1": "0"}, **given
+    )
+    assert made(after) == []
+
+
+def test_a_word_on_who_left_or_is_gone_tells_nothing() -> None:
+    """Nobody is updated who is not to be with the partner."""
+    plan = polled([row("1", consent___3="0")], [], with_partner("1"), again={"1": "0", "9": "0"})
+    assert made(plan) == []
+
+
 def test_who_contradicts_is_looked_at_again_by_every_run() -> None:
     """What was decided before is forgotten: the problem does not vanish after the first run."""
     rows = [row("1"), row("1", event="baseline_arm_2"), row("2")]

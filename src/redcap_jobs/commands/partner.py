@@ -124,3 +124,31 @@ def confirm_arm_command(
     click.echo(
         f"record {record} of {project.words}: the next poll-participants assigns {arm}, if REDCap says so, too"
     )
+
+
+@command.command("tell-again", epilog=EXIT_CODES, short_help="Send REDCap's values once more.")
+@OF_STUDY
+@click.argument("record")
+@REASON
+def tell_again_command(
+    study: str, env_file: Path | None, token: str | None, record: str, reason: str
+) -> None:
+    """Say that REDCap is right about RECORD, where the partner has something else.
+
+    What REDCap owns is sent when it changes in REDCap; what the partner's staff changed is told by
+    sync-agile and left alone. After this the next poll-participants sends it once more: all fields
+    but the arm, which confirm-arm is for.
+
+    \b
+    Example:
+      redcap-jobs partner tell-again study.toml 1001 --reason "asked her" --env-file .env
+    """  # noqa: D301 - click reads the backspace
+    from redcap_jobs.open_study import open_study
+    from redcap_jobs.partner.lists import tell_again
+
+    with open_study(study, env_file) as opened:
+        project = opened.project(token)
+        tell_again(opened, project, record, reason, by_whom())
+    click.echo(
+        f"record {record} of {project.words}: the next poll-participants tells the partner again"
+    )

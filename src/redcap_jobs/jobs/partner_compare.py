@@ -18,6 +18,10 @@ from redcap_jobs.plan import Problem
 from redcap_jobs.study.partner_config import Partner
 
 Member = Mapping[str, str]
+AGAIN_HINT = (
+    "find out which is right; to send REDCap's again: redcap-jobs partner tell-again STUDY {} "
+    "--reason ..."
+)
 RENAMED = "if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW"
 ARM_HINT = (
     "find out which is right before the next text, and correct it there: nothing here pushes an arm "
@@ -139,7 +143,7 @@ def fields_differ(one: Candidate, member: Member, partner: Partner, region: str)
             if not here or not there:
                 what = f"is blank {'in REDCap' if not here else 'at the partner'} only"
             urgency = URGENT if each.urgent else OTHER
-            hint = "find out which is right; REDCap's own is sent again once it changes there"
+            hint = AGAIN_HINT.format(one.record)
             yield found(urgency, each.partner, one.record, each.partner, what, hint)
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from redcap_jobs.jobs.partner_history import (
     ARM,
     ENROL,
+    UPDATE,
     WITHDRAW,
     Known,
     history,
@@ -49,6 +50,7 @@ from redcap_jobs.plan import (
     ReadDecisions,
     ReadMembers,
     ReadPartnerCalls,
+    ReadToldAgain,
     Skip,
     Stands,
     Table,
@@ -64,7 +66,8 @@ HELP = """Tell the texting partner who was enrolled, who changed and who left.
 Who takes part, is randomised and has everything the partner needs is enrolled there and assigned
 the arm; a change in a field that REDCap owns becomes an update; who goes off study is withdrawn.
 The member id is kept here and in REDCap and is the key ever after. An arm that changes later is
-told, never pushed (redcap-jobs partner confirm-arm). Made for every 15 minutes: only what changed
+told, never pushed (redcap-jobs partner confirm-arm); what the partner's staff changed in another
+field is told by sync-agile, and sent again on a person's word (partner tell-again). Made for every 15 minutes: only what changed
 since the last good run is read, everything once a day or with --full.
 
 \b
@@ -81,7 +84,7 @@ def reads(study: Study, inputs: Inputs) -> Sequence[Read]:
     """Name what is needed: who changed, then their fields, then who of them the partner knows."""
     if not inputs.partner_in_reach:
         return []
-    wanted: list[Read] = [ReadPartnerCalls(), ReadConfirmed(), ReadDecisions()]
+    wanted: list[Read] = [ReadPartnerCalls(), ReadConfirmed(), ReadToldAgain(), ReadDecisions()]
     if inputs.since is not None and not inputs.fresh:
         wanted.append(ReadChanged("source", inputs.since))
     if any(read not in inputs.tables for read in wanted):
@@ -97,12 +100,16 @@ def reads(study: Study, inputs: Inputs) -> Sequence[Read]:
 
 
 def looked_at(inputs: Inputs) -> set[str] | None:
-    """Give who is looked at: who changed, and who is not done with; None for everybody."""
+    """Give who is looked at: who changed, who is not done with, of whom a person said something.
+
+    None for everybody.
+    """
     if inputs.since is None or inputs.fresh:
         return None
     changed = set(inputs.tables[ReadChanged("source", inputs.since)]["record"])
     before = inputs.tables[ReadDecisions()]
     waiting = set(before.loc[~before["decision"].isin(DONE), "record"])
+    waiting |= set(inputs.tables[ReadToldAgain()]["record"])
     known = set(before["record"])
     there = set(inputs.roster["record"])
     return (changed | waiting | (there - known)) & there
@@ -140,12 +147,20 @@ def everybody(
         raise ValueError("inputs for the partner have an instant")
     records = looked_at(inputs)
     known = history(inputs.tables[ReadPartnerCalls()], inputs.partner)
+    tell_again(known, inputs.tables[ReadToldAgain()])
     if records is not None and not records:
         return {}, known, ()
     rows, outputs = (inputs.tables[read] for read in rows_read(study, inputs))
     here = inputs if records is None else only(inputs, records)
     found, persons = candidates(study, here, rows, outputs, as_of)
     return without_former(found, known), known, persons.problems
+
+
+def tell_again(known: Mapping[str, Known], words: pd.DataFrame) -> None:
+    """Forget what the partner was told last of those of whom a person wants it told once more."""
+    for record, occurrence in words[["record", "occurrence"]].itertuples(index=False):
+        if record in known and str(known[record].done[UPDATE]) == occurrence:
+            known[record].told = ""
 
 
 def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:

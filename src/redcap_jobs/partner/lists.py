@@ -66,6 +66,8 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
     confirmed = confirmed_records(opened.store, project)
     words = f"{project.words}: {len(members)} members; the last call of each kind: {told or 'none'}"
     words += f"; arms confirmed: {', '.join(confirmed)}" if confirmed else ""
+    again = waiting_again(opened, project)
+    words += f"; to be told again: {', '.join(again)}" if again else ""
     partner = opened.study.partner
     if waiting and partner is not None:
         words += (
@@ -74,6 +76,40 @@ def overview(opened: OpenStudy, project: ProjectKey) -> tuple[list[Table], str]:
             "RECORD --member ID, or --not-enrolled"
         )
     return [each for each in tables if each.rows], words
+
+
+def waiting_again(opened: OpenStudy, project: ProjectKey) -> list[str]:
+    """Return the records of which the partner is to be told once more, and was not yet."""
+    from redcap_jobs.jobs.partner_history import UPDATE, history
+    from redcap_jobs.state.partner_calls import partner_calls, told_again
+
+    words = told_again(opened.store, project)
+    if words.empty:
+        return []
+    known = history(partner_calls(opened.store, project), who(opened))
+    return sorted(
+        record
+        for record, occurrence in words[["record", "occurrence"]].itertuples(index=False)
+        if record in known and str(known[record].done[UPDATE]) == occurrence
+    )
+
+
+def tell_again(opened: OpenStudy, project: ProjectKey, record: str, reason: str, by: str) -> None:
+    """Record that the partner is to be told once more what REDCap says of ``record``.
+
+    Raises:
+        UsageError: The record is no member, or the reason is blank.
+
+    """
+    from redcap_jobs.jobs.partner_history import UPDATE, history
+    from redcap_jobs.state.partner_calls import FIELDS, member_of, partner_calls
+    from redcap_jobs.state.reasons import checked
+
+    if not member_of(opened.store, project, who(opened), record):
+        raise UsageError(f"record {record} of {project.words} is no member; nothing to tell again")
+    known = history(partner_calls(opened.store, project), who(opened))[record]
+    word = Confirmation(record, str(known.done[UPDATE]), checked(reason), by, FIELDS)
+    confirm(opened.store, project, [word])
 
 
 def who(opened: OpenStudy) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from redcap_jobs.state.scope import ProjectKey
     from redcap_jobs.state.store import Store
 
-ARM = "arm"
+ARM, FIELDS = "arm", "fields"
 CONFIRMED_FOR = timedelta(days=7)
 """So long a person's word on an arm may be acted upon; a run takes it up within the hour."""
 KIND = "partner"
@@ -26,12 +26,17 @@ KIND = "partner"
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A person's word that an arm switch is right; ``value_hash`` is that of the new arm."""
+    """A person's word that an arm switch is right; ``value_hash`` is that of the new arm.
+
+    Or, of the subject FIELDS, that the partner is to be told once more what REDCap says of
+    somebody: then ``value_hash`` is the occurrence of the update that is meant.
+    """
 
     record: str
     value_hash: str
     reason: str
     by: str
+    subject: str = ARM
 
 
 def made_to(project: ProjectKey, partner: str) -> tuple[ColumnElement[bool], ...]:
@@ -141,10 +146,20 @@ def confirmed_arms(store: Store, project: ProjectKey) -> pd.DataFrame:
     A word that led to nothing within CONFIRMED_FOR lapses: should REDCap slip back to that arm
     months later, that is told again.
     """
+    return words_of(store, project, ARM)
+
+
+def told_again(store: Store, project: ProjectKey) -> pd.DataFrame:
+    """Return of whom the partner is to be told once more; columns record, occurrence."""
+    return words_of(store, project, FIELDS).rename(columns={"value_hash": "occurrence"})
+
+
+def words_of(store: Store, project: ProjectKey, subject: str) -> pd.DataFrame:
+    """Return what persons said of one subject within CONFIRMED_FOR; columns record, value_hash."""
     since = store.clock.now() - CONFIRMED_FOR
     query = select(confirmations.c.record, confirmations.c.value_hash).where(
         confirmations.c.project == str(project),
-        confirmations.c.subject == ARM,
+        confirmations.c.subject == subject,
         confirmations.c.at >= since,
     )
     with store.read() as connection:
@@ -160,13 +175,13 @@ def confirm(store: Store, project: ProjectKey, words: Sequence[Confirmation]) ->
             where = (
                 confirmations.c.project == str(project),
                 confirmations.c.record == one.record,
-                confirmations.c.subject == ARM,
+                confirmations.c.subject == one.subject,
             )
             connection.execute(delete(confirmations).where(*where))
             values = {
                 "project": str(project),
                 "record": one.record,
-                "subject": ARM,
+                "subject": one.subject,
                 "value_hash": one.value_hash,
                 "reason": one.reason,
                 "settled_by": one.by,
