@@ -221,6 +221,19 @@ def test_who_opts_out_once_a_member_stays_one() -> None:
     assert list(lost.decisions["decision"]) == ["adopt"]
 
 
+def test_who_left_the_texts_alone_is_not_enrolled_and_not_withdrawn() -> None:
+    """``scope = "texts"``: on study, so a member stays one; nobody is newly texted."""
+    (off,) = STUDY.participants.off_study
+    people = STUDY.participants.model_copy(
+        update={"off_study": (off.model_copy(update={"scope": "texts"}),)}
+    )
+    study = STUDY.model_copy(update={"participants": people})
+    rows = [row("1", **LEFT), row("2", **LEFT)]
+    plan = polled(rows, [], with_partner("2"), study=study)
+    assert made(plan) == []
+    assert [(one.record, one.reason) for one in plan.skips] == [("1", "opted out of texts")]
+
+
 def test_an_opt_out_moments_before_stops_the_enrolment() -> None:
     """Whether ticked by a person, or by a STOP to the study's own texts."""
     for name in ("ag_opted_out", "sms_opted_out"):

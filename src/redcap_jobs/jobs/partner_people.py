@@ -151,11 +151,11 @@ def left_in_any_arm(
     yield from sorted(gone)
 
 
-def has_left(study: Study, view: ParticipantView) -> pd.Series:
-    """Say who went off study (``bool``)."""
+def has_left(study: Study, view: ParticipantView, scope: str = "study") -> pd.Series:
+    """Say who went off study (``bool``), or with ``scope = "texts"`` off its texts alone."""
     gone = pd.Series(data=False, index=view.index)
     for off in study.participants.off_study:
-        if off.scope == "study":
+        if off.scope == scope:
             gone |= left(off, view)
     return gone
 
@@ -165,7 +165,7 @@ def opted_out(study: Study, view: ParticipantView, outputs: ParticipantView) -> 
 
     A missing-data code stops, too.
     """
-    out = pd.Series(data=False, index=view.index)
+    out = has_left(study, view, "texts")
     if study.participants.opted_out is not None:
         out |= view.stops(study.participants.opted_out.expression)
     for reference in partner_of(study).write.opted_out:
