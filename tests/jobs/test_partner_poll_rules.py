@@ -22,7 +22,7 @@ from small_partner import (
 )
 
 from redcap_jobs.jobs import poll_participants
-from redcap_jobs.plan import PartnerCall, ReadMembers, Stands, Withhold
+from redcap_jobs.plan import PartnerCall, ReadMembers, ReadRows, Stands, Withhold
 from redcap_jobs.redcap.logic import parse
 from redcap_jobs.study.values import Condition
 
@@ -41,6 +41,7 @@ LEFT = {"off_study": "1", "off_study_date": "2026-11-01"}
         ({"part_language": "", "child_name": ""}, "language, childName is blank"),
         (LEFT, "off study"),
         ({**LEFT, "consent___1": "0"}, "off study"),
+        ({**LEFT, "consent___3": "0"}, "off study"),
         ({"off_study": "1"}, "off study"),
         ({"part_mobile_number": "NI"}, "mobilePhone is blank"),
         ({"rand_group": "NI"}, "not randomised yet"),
@@ -48,6 +49,7 @@ LEFT = {"off_study": "1", "off_study_date": "2026-11-01"}
         ({"ag_opted_out": "1"}, "opted out of texts"),
         ({"sms_opted_out": "1"}, "opted out of texts"),
         ({"ag_opted_out": "NI"}, "opted out of texts"),
+        ({"sms_opted_out": "NI"}, "opted out of texts"),
     ],
 )
 def test_who_is_not_enrolled_is_counted_with_the_reason(values: dict[str, str], why: str) -> None:
@@ -210,6 +212,67 @@ def test_a_call_under_way_is_counted_as_waiting() -> None:
     plan = polled([row("1", ag_member_id="AH-1")], [member("1", arm="")], [call("1"), lost])
     assert plan.tables[0].rows == (("waits", "1", "0"),)
     assert [each.reason for each in plan.skips] == ["nobody knows yet whether the arm took effect"]
+
+
+def test_an_opt_out_that_was_denied_is_none() -> None:
+    """A yes-no field that says no."""
+    plan = polled([row("1", ag_opted_out="0", sms_opted_out="0")], [])
+    assert ("1", "enrol", False) in made(plan)
+
+
+def test_what_the_partner_owns_is_never_sent() -> None:
+    """Its own word, copied into REDCap, does not go back to it."""
+    plan = polled([row("1", ag_program_week="5", ag_completed_on="2026-11-20")], [])
+    (enrol,) = (one for one in plan.actions if isinstance(one, PartnerCall) and one.call == "enrol")
+    assert set(enrol.payload) == {"childName", "firstName", "language", "mobilePhone"}
+
+
+def test_of_who_is_gone_nothing_is_read() -> None:
+    """REDCap lists the deletion as a change; there is nobody to look at."""
+    inputs = inputs_of(
+        [row("1")], [], with_partner("1"), job=poll_participants,
+        decided={"1": "with_partner"}, changed=["9"],
+    )  # fmt: skip
+    asked = poll_participants.reads(STUDY, inputs)
+    assert [each for each in asked if isinstance(each, ReadRows)] == []
+
+
+def test_a_problem_is_no_skip_and_a_call_is_none() -> None:
+    """Each participant is counted once, under what matters most."""
+    twice = polled([row("1")], [member("1"), member("1", 2)])
+    assert (len(twice.problems), twice.skips) == (1, ())
+    lost = call("1", "arm", state="unknown")
+    changed = row("1", part_first_name="Finch", ag_member_id="AH-1")
+    both = polled([changed], [member("1", arm="")], [call("1"), lost])
+    assert (made(both), both.skips) == ([("1", "update", False)], ())
+
+
+def test_an_update_of_who_lacks_a_required_field_stands() -> None:
+    """The blank is not sent and erases nothing; the new phone is told all the same."""
+    here = row("1", ag_member_id="AH-1", child_name="", part_first_name="Finch")
+    [update] = polled([here], [], with_partner("1")).actions
+    now = inputs_of([here], job=poll_participants, fresh=True)
+    assert poll_participants.recheck(STUDY, update, now) == Stands()
+
+
+def test_who_is_taken_over_stands_whatever_differs() -> None:
+    """Nothing is sent by it: the member id alone is noted, and an update follows."""
+    found = polled([row("1")], [member("1", firstName="Finch")])
+    assert made(found) == [("1", "enrol", True), ("1", "update", False), ("1", "arm", True)]
+    now = inputs_of([row("1", part_first_name="Robin")], job=poll_participants, fresh=True)
+    stands = [poll_participants.recheck(STUDY, each, now) for each in found.actions]
+    assert [isinstance(each, Stands) for each in stands] == [True, False, True]
+
+
+def test_who_left_with_contradictory_rows_is_withdrawn_and_told() -> None:
+    """What contradicts blocks all writing for the record, but not this."""
+    rows = [row("1", **LEFT), row("1", event="baseline_arm_2")]
+    plan = polled(rows, [], with_partner("1"))
+    assert made(plan) == [("1", "withdraw", False)]
+    assert told(plan) == [("1", "arm")]
+    assert [each.blocks for each in plan.problems] == [False]
+    still = polled([row("1"), row("1", event="baseline_arm_2")], [], with_partner("1"))
+    assert [each.blocks for each in still.problems] == [True]
 
 
 def test_who_opts_out_once_a_member_stays_one() -> None:

@@ -218,6 +218,33 @@ def test_what_no_poll_tells_is_a_difference(why: str) -> None:
     assert plan.skips == ()
 
 
+def test_only_who_is_to_be_enrolled_counts_as_not_enrolled_yet() -> None:
+    """Not who opted out, lacks something or is no participant, nor a member that vanished."""
+    rows = [
+        row("1"),
+        row("2", ag_opted_out="1"),
+        row("3", child_name=""),
+        row("4", consent___1="0"),
+        row("5", part_mobile_number="12"),
+        row("6", **AS_TOLD | {"ag_member_id": "AH-6"}),
+    ]
+    plan = synced(rows, [], with_partner("6"))
+    assert [(one.record, one.reason) for one in plan.skips if one.subject == "partner"] == [
+        ("1", "not enrolled yet; poll-participants does it")
+    ]
+
+
+@pytest.mark.parametrize("code", ["429", "401", "no connection"])
+def test_an_update_that_the_next_poll_repeats_is_no_difference(code: str) -> None:
+    """What stopped it says nothing of the data: it is counted as waiting."""
+    now = keyed(text_of({**PAYLOAD, "firstName": "Finch"}), "partner")
+    refused = call("1", "update", state="rejected", code=code, payload_hash=now)
+    here = row("1", **AS_TOLD, part_first_name="Finch")
+    plan = synced([here], [member("1")], [*with_partner("1"), refused])
+    assert told(plan) == []
+    assert [one.reason for one in plan.skips] == ["changed in REDCap; poll-participants tells it"]
+
+
 def test_a_value_of_the_partners_without_translation_is_left_out() -> None:
     """Told for that field; the others are copied, and so is everybody else's."""
     members = [member("1", status="active", programWeek="soon"), member("2", status="active")]

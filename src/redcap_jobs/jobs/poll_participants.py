@@ -271,7 +271,7 @@ def recheck(study: Study, action: Action, inputs: Inputs) -> Stands | Withhold:
         return Stands()
     if action.call == ENROL and one.opted_out:
         return Withhold(OPTED_OUT)
-    if one.no or one.wrong or (one.lacking and action.call == ENROL):
+    if one.no or one.wrong:
         return Withhold(one.no or "the participant's data changed")
     now = {ARM: one.arm} if action.call == ARM else dict(one.payload)
     return Stands() if now == dict(action.payload) else Withhold("the participant's data changed")
