@@ -8,6 +8,7 @@ import pytest
 from small_partner import (
     PAYLOAD,
     PROJECT,
+    STUDY,
     call,
     cells,
     keyed,
@@ -175,6 +176,77 @@ def test_another_participants_word_is_not_copied() -> None:
     assert {record for record, _ in cells(plan)} == {"1"}
     assert told(plan) == [("2", "member")]
     assert plan.tables[0].rows[-1] == ("compared in all", "1")
+
+
+def test_the_member_that_the_journal_enrolled_is_copied_under_another_study_id() -> None:
+    """The partner's staff gave it another participant's id: the member is still the one enrolled."""
+    rows = [row("1", **AS_TOLD), row("2", consent___1="0")]
+    plan = synced(rows, [member("1", study_id="2", status="opted_out")], with_partner("1"))
+    assert cells(plan)[("1", "ag_opted_out")] == "1"
+    assert ("1", "member") in told(plan)
+    assert {record for record, _ in cells(plan)} == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("ticked", "left", "withdrawn", "status", "expected"),
+    [
+        (True, False, False, "active", ["opt-out"]),
+        (True, False, False, "opted_out", []),
+        (True, True, True, "withdrawn", []),
+        (False, True, True, "withdrawn", []),
+        (False, True, True, "active", ["status"]),
+        (False, True, True, "opted_out", []),
+        (False, True, False, "active", []),
+        (False, True, False, "withdrawn", []),
+        (False, False, False, "withdrawn", ["status"]),
+        (False, False, True, "withdrawn", []),
+    ],
+)
+def test_who_is_out_on_one_side_only_is_told(
+    *, ticked: bool, left: bool, withdrawn: bool, status: str, expected: list[str]
+) -> None:
+    """Nothing where both know it, or where the next poll tells the partner or a person."""
+    here = {"ag_opted_out": "1"} if ticked else {}
+    journal = [*with_partner("1"), *([call("1", "withdraw")] if withdrawn else [])]
+    plan = synced(
+        [row("1", **AS_TOLD, **here, **(LEFT if left else {}))],
+        [member("1", status=status)],
+        journal,
+    )
+    assert [where for _, where in told(plan)] == expected
+
+
+def test_what_has_no_translation_is_left_to_the_poll() -> None:
+    """It tells that value; here only what else differs is."""
+    here = row("1", **AS_TOLD, part_language="7")
+    assert told(synced([here], [member("1")], with_partner("1"))) == []
+    there = member("1", firstName="Finch", language="es")
+    assert told(synced([here], [there], with_partner("1"))) == [("1", "firstName")]
+
+
+def test_without_a_table_of_statuses_no_word_is_lacking_in_it() -> None:
+    """The study copies no status, so the partner's words for it are its own matter."""
+    assert STUDY.partner is not None
+    bare = STUDY.partner.model_copy(update={"statuses": {}})
+    study = STUDY.model_copy(update={"partner": bare})
+    plan = synced(
+        [row("1", **AS_TOLD)], [member("1", status="paused")], with_partner("1"), study=study
+    )
+    assert told(plan) == []
+
+
+def test_members_without_a_study_id_are_not_one_participant() -> None:
+    """Each is somebody of whom nobody here knows anything."""
+    strangers = [member("1", 7, study_id=""), member("1", 8, study_id="")]
+    plan = synced([row("1", **AS_TOLD)], [member("1"), *strangers], with_partner("1"))
+    assert told(plan) == [("-", "member"), ("-", "member")]
+
+
+def test_an_opt_out_is_told_of_who_left_in_two_arms() -> None:
+    """Withdrawn or not: it cannot be written."""
+    rows = [row("1", **LEFT), row("1", event="baseline_arm_2")]
+    plan = synced(rows, [member("1", status="opted_out")], with_partner("1"))
+    assert ("1", "opt-out") in told(plan)
 
 
 def test_a_renamed_records_member_is_copied_still() -> None:

@@ -136,7 +136,7 @@ def fields_differ(one: Candidate, member: Member, partner: Partner, region: str)
     untranslated = {where.partition(" ")[0] for where, _ in one.wrong}
     for each in partner.sent:
         here, there = one.payload.get(each.partner, ""), member[each.partner]
-        if each.partner in untranslated or not (here or there):
+        if each.partner in untranslated:
             continue
         if not same(each, here, there, region):
             what = "differs at the partner"

@@ -111,7 +111,7 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     unsure = {
         record: known[record].member
         for record in persons.contradictory.index
-        if record not in people and record in known and known[record].member
+        if record in known and known[record].member
     }
     several: list[Found] = [
         *unseen_opt_outs(unsure, members, partner, ticked_anywhere(partner, outputs)),
@@ -216,7 +216,7 @@ def stamped(
 ) -> pd.DataFrame:
     """Add the stamp of every record that changes; nobody else's."""
     write = partner_of(study).write
-    if changes.empty or not write.synced_at:
+    if not write.synced_at:
         return changes
     now = as_of.astimezone(ZoneInfo(study.study.time_zone)).strftime("%Y-%m-%d %H:%M:%S")
     stamps: list[Wanted] = [
