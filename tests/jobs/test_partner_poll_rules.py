@@ -275,6 +275,30 @@ def test_who_left_with_contradictory_rows_is_withdrawn_and_told() -> None:
     assert [each.blocks for each in still.problems] == [True]
 
 
+def test_what_was_given_back_unsent_is_tried_again_at_once() -> None:
+    """A row without a reason of the partner's: a person said that it was never sent."""
+    given_back = call("1", state="rejected", code="", member="")
+    assert ("1", "enrol", False) in made(polled([row("1")], [], [given_back]))
+    refused = call("1", state="rejected", code="422", member="")
+    assert made(polled([row("1")], [], [refused])) == []
+
+
+def test_who_was_enrolled_anew_can_leave_again() -> None:
+    """The withdrawal before was that of another member."""
+    journal = [*with_partner("1"), call("1", "withdraw"), call("1", member="AH-2")]
+    plan = polled([row("1", **LEFT)], [], journal)
+    assert [(one.call, one.member) for one in plan.actions if isinstance(one, PartnerCall)] == [
+        ("withdraw", "AH-2")
+    ]
+
+
+def test_a_lost_state_takes_over_who_lacks_a_field_by_now() -> None:
+    """The member is there, and REDCap knows its id."""
+    here = row("1", ag_member_id="AH-1", child_name="")
+    plan = polled([here], [member("1")])
+    assert list(plan.decisions["decision"]) == ["adopt"]
+
+
 def test_who_opts_out_once_a_member_stays_one() -> None:
     """The partner holds the opt-out; a changed phone is told still, and a lost state takes over."""
     values = {"ag_opted_out": "1", "part_first_name": "Finch"}

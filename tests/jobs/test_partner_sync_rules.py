@@ -243,10 +243,11 @@ def test_members_without_a_study_id_are_not_one_participant() -> None:
 
 
 def test_an_opt_out_is_told_of_who_left_in_two_arms() -> None:
-    """Withdrawn or not: it cannot be written."""
+    """Withdrawn or not: it cannot be written, since no one row is theirs."""
     rows = [row("1", **LEFT), row("1", event="baseline_arm_2")]
     plan = synced(rows, [member("1", status="opted_out")], with_partner("1"))
     assert ("1", "opt-out") in told(plan)
+    assert len(plan.changes) == 0
 
 
 def test_a_renamed_records_member_is_copied_still() -> None:

@@ -70,7 +70,7 @@ def history(calls: pd.DataFrame, partner: str) -> dict[str, Known]:
         known = found.setdefault(one["record"], Known())
         if one["partner"] == partner:
             note(known, one["call"], one)
-        elif one["call"] == ENROL and one["member"]:
+        elif one["member"]:
             known.former.add(one["member"])
     return found
 
