@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
-from small_partner import STUDY, call, inputs_of, member, row, with_partner
+from small_partner import NOW, STUDY, call, inputs_of, member, row, with_partner
 
 from redcap_jobs.errors import GuardRefused
 from redcap_jobs.guards import GuardContext, blast_radius
 from redcap_jobs.jobs import poll_participants, sync_agile
-from redcap_jobs.partner_guards import few_at_once, members_are_whole
+from redcap_jobs.partner_guards import few_at_once, members_are_whole, one_partner
 from redcap_jobs.plan import Inputs, Plan
 
 GuardOf = Callable[[Plan, GuardContext], Plan]
@@ -94,6 +94,48 @@ def test_a_list_that_shrank_is_an_error(
     said = {"members_read": before}
     assert refusal(members_are_whole, plan, inputs, said) == ("members" if refused else "")
     assert refusal(members_are_whole, plan, inputs, said, {"members": str(listed)}) == ""
+
+
+def test_another_partners_list_is_not_measured_by_the_formers() -> None:
+    """Nobody is with it yet, and as many as are from then on."""
+    former = [call(str(n), partner="agile") for n in range(10)]
+    before = {"members_read": 10}
+    for own, refused in (0, ""), (10, "members"):
+        journal = [*former, *(call(str(n), partner="next") for n in range(own))]
+        inputs = inputs_of([row("1")], [], journal, partner="next")
+        plan = sync_agile.plan(STUDY, inputs, NOW)
+        assert refusal(members_are_whole, plan, inputs, before) == refused
+
+
+@pytest.mark.parametrize(
+    ("former", "own", "allow", "refused"),
+    [
+        (0, 0, {}, ""),
+        (3, 0, {}, "partner"),
+        (3, 0, {"partner": "next"}, ""),
+        (3, 0, {"partner": "agile"}, "partner"),
+        (3, 1, {}, ""),
+    ],
+)
+def test_another_partner_is_begun_with_on_a_persons_word(
+    former: int, own: int, allow: dict[str, str], refused: str
+) -> None:
+    """Once, by its name; who is with it already goes on."""
+    journal = [call(str(n), partner="agile") for n in range(former)]
+    journal += [call(str(n), partner="next") for n in range(own)]
+    rows = [row(str(n)) for n in range(5)]
+    inputs = inputs_of(rows, [], journal, job=poll_participants, partner="next")
+    plan = poll_participants.plan(STUDY, inputs, NOW)
+    assert len(plan.actions) > 0
+    assert refusal(one_partner, plan, inputs, allow=allow) == refused
+
+
+def test_nothing_to_tell_is_no_beginning() -> None:
+    """A run that calls nobody needs no word."""
+    former = [call("1", partner="agile")]
+    inputs = inputs_of([row("1", consent___1="0")], [], former, job=poll_participants, partner="n")
+    plan = poll_participants.plan(STUDY, inputs, NOW)
+    assert (len(plan.actions), refusal(one_partner, plan, inputs)) == (0, "")
 
 
 def test_a_cohort_that_goes_on_by_a_week_is_no_mistake() -> None:
