@@ -91,6 +91,15 @@ def test_each_difference_is_told_once(
     assert not owned_here & set(plan.changes["field"])
 
 
+def test_a_blank_of_redcaps_is_not_to_be_sent_again() -> None:
+    """It never is sent, so no command that would send it is named."""
+    there = member("1", lastName="Finch", firstName="Robin")
+    plan = synced([row("1", **AS_TOLD)], [there], with_partner("1"))
+    hints = {each.where: each.hint for each in plan.problems}
+    assert "enter it in REDCap" in hints["lastName"]
+    assert "tell-again STUDY 1 --reason" in hints["firstName"]
+
+
 def test_a_blank_at_the_partner_erases_nothing() -> None:
     """It owns the field, and has lost it: told, and REDCap keeps what it has."""
     here = {**AS_TOLD, "ag_program_week": "3", "ag_completed_on": "2026-10-01"}

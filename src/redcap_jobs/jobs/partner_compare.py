@@ -22,6 +22,7 @@ AGAIN_HINT = (
     "find out which is right; to send REDCap's again: redcap-jobs partner tell-again STUDY {} "
     "--reason ..."
 )
+BLANK_HINT = "find out which is right: enter it in REDCap, or have the partner erase it"
 RENAMED = "if it was renamed: redcap-jobs messages rename-record STUDY OLD NEW"
 ARM_HINT = (
     "find out which is right before the next text, and correct it there: nothing here pushes an arm "
@@ -143,7 +144,7 @@ def fields_differ(one: Candidate, member: Member, partner: Partner, region: str)
             if not here or not there:
                 what = f"is blank {'in REDCap' if not here else 'at the partner'} only"
             urgency = URGENT if each.urgent else OTHER
-            hint = AGAIN_HINT.format(one.record)
+            hint = AGAIN_HINT.format(one.record) if here else BLANK_HINT
             yield found(urgency, each.partner, one.record, each.partner, what, hint)
 
 
