@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from shlex import quote
 from typing import Literal
+
+SETTLE_TEXT = (
+    "it is looked up again; to settle it: "
+    "redcap-jobs messages settle STUDY {} --sent SID, or --not-sent"
+)
+SETTLE_ENROLMENT = (
+    "a later run looks it up; to settle it: "
+    "redcap-jobs partner settle STUDY {} --member ID, or --not-enrolled"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,11 @@ class Action:
         """Say what has become of it once it was taken, as a run counts it."""
         return "sent"
 
+    @property
+    def unheard(self) -> tuple[str, str]:
+        """Say what it means that its answer was lost, and what comes of that."""
+        return f"nobody knows whether this {self.kind} went out", "it is never repeated by itself"
+
 
 @dataclass(frozen=True)
 class Text(Action):
@@ -47,6 +62,13 @@ class Text(Action):
     zone: str = "UTC"
     latest: datetime | None = None
     kin: tuple[str, ...] = ()
+
+    @property
+    def unheard(self) -> tuple[str, str]:
+        """Say what it means that its answer was lost: it may have arrived."""
+        name = quote(f"{self.record}/{self.message}/{self.occurrence}")
+        what = "nobody knows whether it went out; it is never repeated by itself"
+        return what, SETTLE_TEXT.format(name)
 
 
 CALLS: Mapping[str, str] = {
@@ -86,6 +108,14 @@ class PartnerCall(Action):
         if not self.adopts:
             return CALLS.get(self.call, "sent")
         return "taken over" if self.call == "enrol" else "found as it should be"
+
+    @property
+    def unheard(self) -> tuple[str, str]:
+        """Say what it means that its answer was lost: only an enrolment does harm if repeated."""
+        if self.call != "enrol":
+            return f"nobody knows whether the {self.call} took effect", "a later run makes it again"
+        what = "nobody knows whether the enrolment took effect; it is never repeated by itself"
+        return what, SETTLE_ENROLMENT.format(quote(self.record))
 
 
 @dataclass(frozen=True)

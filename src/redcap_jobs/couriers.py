@@ -230,10 +230,7 @@ def told_of_posted(posted: Posted, action: Action) -> list[Problem]:
     if posted.state == "sent":
         return []
     if posted.state == "unknown":
-        what = "nobody knows whether it took effect; it is never repeated by itself"
-        group = "partner" if action.kind == "partner" else "messages"
-        hint = f"it is looked up again; to settle it: redcap-jobs {group} settle STUDY"
-        return [Problem(action.record, action.kind, what, hint)]
+        return [Problem(action.record, action.kind, *action.unheard)]
     if posted.stops and posted.not_sent:
         return []
     if posted.stops:

@@ -36,7 +36,7 @@ def lost(study: Partnering) -> str:
     (record,) = [
         each.split(":")[0].removeprefix("record ")
         for each in told.problems
-        if "nobody knows whether it took effect" in each
+        if "nobody knows whether the enrolment took effect" in each
     ]
     return record
 
@@ -94,8 +94,8 @@ def test_a_command_told_of_development_acts_on_development(study: Partnering) ->
     told = study.run(token=DEV)
     (problem,) = [each for each in told.problems if "settle it" in each]
     record = problem.split(":")[0].removeprefix("record ")
-    words = shlex.split(problem.partition("redcap-jobs ")[2])
-    settled = study.home.call(*words, record, "--not-enrolled")
+    command = problem.partition("redcap-jobs ")[2].replace("--member ID, or ", "")
+    settled = study.home.call(*shlex.split(command))
     assert settled.code == 0, settled
     assert f"record {record} of development project" in settled.out
 

@@ -12,9 +12,19 @@ from typing import Any, cast
 import pytest
 
 from redcap_jobs.clock import SystemClock
-from redcap_jobs.couriers import Delivered, Delivery, NothingMore, Verdict
+from redcap_jobs.couriers import Delivered, Delivery, NothingMore, Verdict, told_of_posted
 from redcap_jobs.errors import RedcapJobsError, StateError
-from redcap_jobs.plan import Action, Inputs, Job, Posted, Stands, Withhold
+from redcap_jobs.plan import (
+    Action,
+    Inputs,
+    Job,
+    Mail,
+    PartnerCall,
+    Posted,
+    Stands,
+    Text,
+    Withhold,
+)
 from redcap_jobs.state.journal import Journal
 from redcap_jobs.state.journal_entry import Cap, Entry, Intent
 from redcap_jobs.state.journal_evidence import entries_of_record
@@ -242,3 +252,27 @@ def test_turns_that_always_come_too_late_end_it(house: House) -> None:
     assert done.ended == {"not begun": 2}
     assert "out of date" in told(done)[0]
     assert (len(reads), house.sender.posted) == (6, [])
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        (
+            Text("k", "1 0", "text", message="m2", occurrence="0"),
+            "redcap-jobs messages settle STUDY '1 0/m2/0' --sent SID, or --not-sent",
+        ),
+        (
+            PartnerCall("k", "1001", "partner", call="enrol"),
+            "redcap-jobs partner settle STUDY 1001 --member ID, or --not-enrolled",
+        ),
+        (PartnerCall("k", "1001", "partner", call="arm"), "a later run makes it again"),
+        (PartnerCall("k", "1001", "partner", call="update"), "a later run makes it again"),
+        (Mail("k", "-", "mail"), "it is never repeated by itself"),
+    ],
+)
+def test_what_a_lost_answer_means_depends_on_what_was_asked(action: Action, said: str) -> None:
+    """Repeating an enrolment or a text does harm; a change that says how things are does none."""
+    (problem,) = told_of_posted(Posted("unknown"), action)
+    assert said in problem.hint
+    assert "nobody knows" in problem.what
+    assert ("settle" in problem.hint) == ("redcap-jobs" in problem.hint)

@@ -60,8 +60,9 @@ class Credentials:
             raise CredentialsError(GIVEN_LITERALLY)
         value = self.get(name)
         if value is None:
-            blank = name in self.in_file or name in self.in_environment
-            message = f"{name} is {'blank' if blank else 'not set'} (looked in {self.looked_in})"
+            if name in self.in_file or name in self.in_environment:
+                raise CredentialsError(f"{name} is blank (looked in {self.looked_in})")
+            message = f"{name} is not set (looked in {self.looked_in})"
             raise CredentialsError(message + self._nearest(name))
         return value
 
