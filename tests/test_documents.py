@@ -89,8 +89,8 @@ def demo_text() -> str:
 
 def documents() -> dict[str, str]:
     """Return every text that shows command lines, by name."""
-    files = ("README.md", ".env.example", "crontab.example", "docs/sandbox.md", "docs/texts.md")
-    files += ("docs/partner.md",)
+    pages = [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))]
+    files = ("README.md", ".env.example", "crontab.example", *pages)
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files}
     texts |= {f"{name} --help": help_of(command) for name, command in HELP.items()}
     texts |= {str(path.relative_to(ROOT)): "\n".join(strings(path)) for path in SOURCES}
