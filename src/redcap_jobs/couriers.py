@@ -60,6 +60,10 @@ class NothingMore(RedcapJobsError):
     """A courier can do nothing more in this run; nothing was posted for the action at hand."""
 
 
+class NotThere(RedcapJobsError):
+    """The record that an action is about does not exist any more."""
+
+
 class AtOnce:
     """A courier that waits for nothing."""
 
@@ -71,7 +75,8 @@ class AtOnce:
 
 Fresh: TypeAlias = Callable[[Sequence[Action]], Inputs]
 """Reads afresh, from REDCap, what decides about the first of these actions, not longer than a
-minute ago; the others follow it and are read along. The same inputs again: they still count."""
+minute ago; the others follow it and are read along. The same inputs again: they still count.
+Raises :class:`NotThere` where the first one's record is gone."""
 
 
 @dataclass
@@ -179,6 +184,8 @@ class Delivery:
                     posted = self.post(courier, action, claim)
                 return posted  # noqa: RET504 - giving the turn back may fail after it is known
             raise NothingMore("turns came so late that what had been read was out of date")
+        except NotThere as error:
+            return Withhold(str(error))
         except RedcapJobsError as error:
             if posted is not None:
                 settle(self.journal, claim, posted)

@@ -48,13 +48,15 @@ class Executor:
     """Carries out plans on one project; ``couriers`` maps an action's kind to who delivers it.
 
     ``still_locked`` raises StateError where the job's lock was lost; it is asked before every post
-    and every import. ``scope`` is what the decisions are kept under. ``progress`` tells, also after
-    an error, how many cells were written.
+    and every import. ``scope`` is what the decisions are kept under. ``roster`` gives the records
+    and events of the project that is written, not longer read than what decides may be: actions
+    take their time, and an import for a record that was deleted or renamed meanwhile would make it
+    anew. ``progress`` tells, also after an error, how many cells were written.
     """
 
     client: RedcapClient
     structure: Project
-    roster: pd.DataFrame
+    roster: Callable[[], pd.DataFrame]
     store: Store
     project: ProjectKey
     run_id: str
@@ -80,21 +82,20 @@ class Executor:
         delivered = self.deliver(plan.actions, job, study)
         after = self.after_actions()
         entries = self.to_write_back(job)
-        changes = plan.changes
-        problems: tuple[Problem, ...] = (*delivered.problems, *after)
-        misplaced: dict[str, str] = {}
+        changes, roster = plan.changes, self.roster()
         if entries:
             import pandas as pd
 
-            led_to = self.led_to(entries, job, study)
-            misplaced = out_of_place(led_to, self.roster, self.structure)
-            problems += tuple(
-                Problem(record, "arm", f"result not written: {why}")
-                for record, why in sorted(misplaced.items())
-            )
-            led_to = led_to[~led_to["record"].isin(misplaced)]
+            led_to = self.led_to(entries, job, study, roster)
             both = pd.concat([changes, led_to], ignore_index=True)
             changes = both.drop_duplicates([*KEYS, "field"], keep="last", ignore_index=True)
+        misplaced = out_of_place(changes, roster, self.structure)
+        changes = changes[~changes["record"].isin(misplaced)]
+        problems: tuple[Problem, ...] = (*delivered.problems, *after)
+        problems += tuple(
+            Problem(record, "arm", f"not written: {why}")
+            for record, why in sorted(misplaced.items())
+        )
         unwritten = self.write(changes) if len(changes) else ()
         refused = {problem.record for problem in unwritten} | set(misplaced)
         problems += unwritten
@@ -130,18 +131,20 @@ class Executor:
             return [row for row in rows if row.kind == "text"]
         return [row for row in rows if row.job == job.name and row.kind != "text"]
 
-    def led_to(self, entries: Sequence[Entry], job: Job, study: Study) -> pd.DataFrame:
+    def led_to(
+        self, entries: Sequence[Entry], job: Job, study: Study, roster: pd.DataFrame
+    ) -> pd.DataFrame:
         """Let the job turn journal rows into field changes, each at its row of the message log."""
         if not job.texts:
             outcomes = [outcome_of(entry) for entry in entries]
-            return job.record(study, outcomes, self.structure, self.roster)
+            return job.record(study, outcomes, self.structure, roster)
         from redcap_jobs.messaging.log_placing import place_entries
 
         rows = place_entries(
-            entries, study, self.client, self.structure, self.roster, self.store, self.project
+            entries, study, self.client, self.structure, roster, self.store, self.project
         )
         outcomes = [outcome_of(entry, rows.places.get(entry.key)) for entry in entries]
-        return rows.changed(job.record(study, outcomes, self.structure, self.roster))
+        return rows.changed(job.record(study, outcomes, self.structure, roster))
 
     def write(self, changes: pd.DataFrame) -> tuple[Problem, ...]:
         """Claim the output cells' places, import the filled cells, then erase the blank ones.

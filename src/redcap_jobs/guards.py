@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import CredentialsError, GuardRefused, UsageError
 from redcap_jobs.partner_guards import few_at_once, members_are_whole, one_partner
-from redcap_jobs.plan import KEYS, Inputs, Plan, Problem, ReadDecisions, ReadRows
+from redcap_jobs.plan import (
+    KEYS,
+    Inputs,
+    Plan,
+    Problem,
+    ReadDecisions,
+    ReadMessages,
+    ReadPartnerCalls,
+    ReadRows,
+)
 from redcap_jobs.text_guards import journal_is_whole, survey_ids_are_known, texts_per_run
 
 if TYPE_CHECKING:
@@ -189,6 +198,13 @@ def export_size(roster: pd.DataFrame) -> dict[str, int]:
     }
 
 
+IF_GONE = "if it was deleted or renamed, nothing is to be done"
+IF_RENAMED = (
+    "if it was renamed, its texts and its member follow with: redcap-jobs messages rename-record "
+    "STUDY {record} NEW"
+)
+
+
 def vanished_records(plan: Plan, context: GuardContext) -> Plan:
     """Report every record the last runs decided about that the export does not hold any more.
 
@@ -202,12 +218,18 @@ def vanished_records(plan: Plan, context: GuardContext) -> Plan:
     ]
     held = set(context.inputs.roster["record"])
     gone = sorted({record for table in decided for record in table["record"]} - held)
+    outside = {
+        record
+        for read, table in context.inputs.tables.items()
+        if isinstance(read, ReadMessages | ReadPartnerCalls)
+        for record in table["record"]
+    }
     problems = tuple(
         Problem(
             record,
             "export",
             "was there in an earlier run and is not now: deleted, renamed, or not exported",
-            "if it was deleted or renamed, nothing is to be done",
+            IF_RENAMED.format(record=record) if record in outside else IF_GONE,
         )
         for record in gone
     )

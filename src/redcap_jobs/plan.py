@@ -117,7 +117,8 @@ class Inputs:
     """Everything a plan is made from.
 
     ``source`` and ``target`` are the structure of the two projects (often one and the same);
-    ``roster`` says which rows each record has in the source: columns ``record, event, dag``;
+    ``roster`` says which rows each record has in the source: columns ``record, event, dag``; under
+    ``--record`` only those, while ``held`` names all records the source holds;
     ``tables`` holds the answers to the reads made so far; ``options`` what the command line adds.
     ``fingerprint`` maps a frame of ``str`` columns to a Series of keyed hashes, one per row;
     ``keyed(text, kind)`` gives that of one text. ``project`` is the target's name in the state,
@@ -144,6 +145,7 @@ class Inputs:
     since: datetime | None = None
     partner: str = ""
     partner_in_reach: bool = True
+    held: frozenset[str] = frozenset()
     _worked_out: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, name: str, work_out: Callable[[], T]) -> T:

@@ -58,6 +58,10 @@ class Side:
     version: str
     roster: pd.DataFrame
 
+    def forget(self, records: Collection[str]) -> None:
+        """Take records out of the roster that do not exist any more."""
+        self.roster = self.roster[~self.roster["record"].isin(list(records))]
+
 
 def open_side(
     study: Study,
@@ -118,6 +122,18 @@ def read_roster(study: Study, name: str, client: RedcapClient, project: Project)
                 "file's [sites] are told apart; give the user the right, or remove [sites]",
             ) from error
         return roster_with_events(client, project, with_dag=False)
+
+
+def read_roster_again(study: Study, side: Side) -> None:
+    """Read a side's roster anew; what it lacks of before, a second reading must lack, too."""
+    import pandas as pd
+
+    now = read_roster(study, side.name, side.client, side.project)
+    if not places(side.roster) <= places(now):
+        again = read_roster(study, side.name, side.client, side.project)
+        both = pd.concat([again, now], ignore_index=True)
+        now = both.drop_duplicates(["record", "event"], ignore_index=True)
+    side.roster = now
 
 
 def roster_with_events(client: RedcapClient, project: Project, *, with_dag: bool) -> pd.DataFrame:
@@ -204,7 +220,8 @@ def gather(
         roster = source.roster
         if records:
             roster = roster[roster["record"].isin(records)]
-        inputs = replace(asked, roster=roster, tables=tables)
+        held = frozenset(source.roster["record"])
+        inputs = replace(asked, roster=roster, tables=tables, held=held)
         missing = [read for read in job.reads(study, inputs) if read not in tables]
         if not missing:
             return inputs

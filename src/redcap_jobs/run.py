@@ -266,19 +266,31 @@ class Run:
     def execute(self, prepared: Prepared) -> Executed:
         """Hand the plan to the executor."""
         from redcap_jobs.executor import Executor
-        from redcap_jobs.fresh import FreshReads
+        from redcap_jobs.fresh import FRESH_FOR, FreshReads
+        from redcap_jobs.reading import read_roster_again
+        from redcap_jobs.redcap.errors import RecordsGone
         from redcap_jobs.render import progress_bar
 
         setting = self.setting
         sources, source, target = prepared.sources, prepared.source, prepared.target
 
         def read_afresh(records: Sequence[str]) -> Inputs:
-            return sources.gather(source, target, records, fresh=True)
+            try:
+                return sources.gather(source, target, records, fresh=True)
+            except RecordsGone as error:
+                for side in (source, target):
+                    side.forget(error.missing)
+                raise
+
+        def roster() -> pd.DataFrame:
+            if setting.clock.now() - prepared.made_at >= FRESH_FOR:
+                read_roster_again(setting.study, target)
+            return target.roster
 
         executor = Executor(
             client=target.client,
             structure=target.project,
-            roster=target.roster,
+            roster=roster,
             store=setting.store,
             project=setting.project,
             run_id=self.run_id,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import requests
 from partnering import POLL, SYNC, Partnering, partnering
 from study_home import PROD
 
+from redcap_jobs.partner.agile import PartnerClient
+from redcap_jobs.plan import Posted
+from redcap_jobs.sandbox.ismile import PRODUCTION_PID
 from redcap_jobs.state.renaming import rename_record
 from redcap_jobs.state.scope import ProjectKey
 from redcap_jobs.state.store import Store
@@ -36,6 +40,15 @@ def renamed(study: Partnering) -> tuple[str, str, str]:
     return old, new, member["memberId"]
 
 
+def rename_in_state(study: Partnering, old: str, new: str) -> int:
+    """Do what ``messages rename-record`` does; return how many journal rows moved."""
+    config = load_study(study.home.study)
+    identity = config.redcap.projects[PROD]
+    project = ProjectKey(config.redcap.url, identity.project_id, identity.mode)
+    with Store.open(study.home.state_url) as store:
+        return rename_record(store, config.study.id, project, old, new)
+
+
 def test_a_renamed_record_is_enrolled_nowhere_anew(study: Partnering) -> None:
     """Its member id stands in REDCap: nothing is sent, and both jobs say how it is mended."""
     _, new, member = renamed(study)
@@ -54,11 +67,7 @@ def test_a_renamed_record_is_enrolled_nowhere_anew(study: Partnering) -> None:
 def test_rename_record_takes_the_member_along(study: Partnering) -> None:
     """After it nothing is told to the partner; its own study id is what remains to be corrected."""
     old, new, member = renamed(study)
-    config = load_study(study.home.study)
-    identity = config.redcap.projects[PROD]
-    project = ProjectKey(config.redcap.url, identity.project_id, identity.mode)
-    with Store.open(study.home.state_url) as store:
-        assert rename_record(store, config.study.id, project, old, new) == 2
+    assert rename_in_state(study, old, new) == 2
     told = study.run(POLL, options={"full": True})
     assert not study.writes
     assert [problem for problem in told.problems if new in problem] == []
@@ -81,3 +90,104 @@ def test_a_record_that_is_gone_is_told_by_its_name(study: Partnering) -> None:
     (said,) = [problem for problem in compared.problems if member["memberId"] in problem]
     assert said.startswith(f"record {record}: member: was enrolled as member")
     assert "have the partner stop its texts" in said
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator[Partnering]:
+    with partnering(tmp_path, participants=30) as made:
+        yield made
+
+
+def ask(study: Partnering, **call: str) -> None:
+    """Ask REDCap to do something with a record, as a person does."""
+    token = study.sandbox.tokens[PROD]
+    answer = requests.post(
+        study.sandbox.url, {"token": token, "content": "record", **call}, timeout=10
+    )
+    assert answer.ok, answer.text
+
+
+@pytest.fixture
+def due(tmp_path: Path) -> list[str]:
+    """Name who is enrolled where nothing happens meanwhile."""
+    folder = tmp_path / "undisturbed"
+    folder.mkdir()
+    with partnering(folder, participants=30) as undisturbed:
+        undisturbed.run()
+        return [str(member["studyId"]) for member in undisturbed.sandbox.partner.all()]
+
+
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+    study: Partnering,
+    after: int,
+    do: Callable[[list[str]], None],
+) -> None:
+    """Let something happen after so many enrolments; a minute goes by with it.
+
+    ``do`` is told the study ids of those who are with the partner by then.
+    """
+    enrol = PartnerClient.enrol
+
+    def slow(client: PartnerClient, payload: Mapping[str, str]) -> Posted:
+        posted = enrol(client, payload)
+        there = sorted(str(member["studyId"]) for member in study.sandbox.partner.all())
+        if len(there) == after:
+            do(there)
+            study.clock.pass_by(timedelta(seconds=61))
+        return posted
+
+    monkeypatch.setattr(PartnerClient, "enrol", slow)
+
+
+def test_a_record_that_is_deleted_during_a_run_is_passed_over_and_not_made_anew(
+    starting: Partnering, due: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that is with the partner already nor one whose turn would have come."""
+    gone: list[str] = []
+
+    def delete(there: list[str]) -> None:
+        gone.extend([there[0], next(record for record in due if record not in there)])
+        ask(starting, action="delete", **{f"records[{n}]": each for n, each in enumerate(gone)})
+
+    meanwhile(monkeypatch, starting, 3, delete)
+    told = starting.run()
+    assert told.state == "done", told
+    enrolled = {str(member["studyId"]) for member in starting.sandbox.partner.all()}
+    assert enrolled == set(due) - {gone[1]}
+    assert not set(gone) & set(starting.sandbox.project(PRODUCTION_PID).store.current.records)
+    assert all(starting.baseline(record)["ag_member_id"] for record in enrolled - set(gone))
+    after = starting.run()
+    assert sorted(each.split(":")[0] for each in after.problems) == sorted(
+        f"record {record}" for record in gone
+    )
+    assert not set(gone) & set(starting.sandbox.project(PRODUCTION_PID).store.current.records)
+
+
+def test_a_record_that_is_renamed_during_a_run_is_not_made_anew(
+    starting: Partnering, due: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its member id waits in the state until a person says which record it is now."""
+    old: list[str] = []
+
+    def rename(there: list[str]) -> None:
+        old.append(there[0])
+        ask(starting, action="rename", record=there[0], new_record_name="9001")
+
+    meanwhile(monkeypatch, starting, len(due), rename)
+    told = starting.run()
+    assert told.state == "done", told
+    records = starting.sandbox.project(PRODUCTION_PID).store.current.records
+    assert old[0] not in records
+    assert "9001" in records
+    told_next = starting.run()
+    assert old[0] not in starting.sandbox.project(PRODUCTION_PID).store.current.records
+    assert len(starting.sandbox.partner.all()) == len(due)
+    (said,) = [each for each in told_next.problems if each.startswith("record 9001: member")]
+    assert "rename-record" in said
+    assert said.endswith(f" {old[0]} 9001")
+    rename_in_state(starting, old[0], "9001")
+    after = starting.run()
+    assert [each for each in after.problems if "9001" in each] == []
+    assert len(starting.sandbox.partner.all()) == len(due)
+    assert starting.baseline("9001")["ag_member_id"]

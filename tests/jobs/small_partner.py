@@ -132,7 +132,7 @@ def inputs_of(
         project="p",
         as_of=NOW,
         since=since,
-        **given,
+        **{"held": frozenset(whole["record"]), **given},
     )
     said = [{"record": one, "occurrence": number} for one, number in (again or {}).items()]
     known = {

@@ -87,11 +87,12 @@ def judged(
     known: Known | None = None,
     there: Sequence[Mapping[str, str]] = (),
     confirmed: str = "",
+    gone: Mapping[str, str] | None = None,
 ) -> Judgement:
-    """Decide; ``confirmed`` is the arm that a person confirmed."""
+    """Decide; ``confirmed`` is the arm that a person confirmed, ``gone`` who was left behind."""
     words = {"1001": keyed(f'{{"arm": "{confirmed}"}}', "partner")} if confirmed else {}
     members = {"1001": list(there)} if there else {}
-    return judge(STUDY, INPUTS, one, known or Known(), cast("Any", members), words)
+    return judge(STUDY, INPUTS, one, known or Known(), cast("Any", members), words, gone or {})
 
 
 def made(one: Judgement) -> list[tuple[str, bool]]:

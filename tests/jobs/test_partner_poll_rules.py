@@ -388,3 +388,27 @@ def test_a_run_that_reaches_nobody_plans_nothing() -> None:
     inputs = inputs_of([row("1")], job=poll_participants, partner_in_reach=False)
     plan = poll_participants.plan(STUDY, inputs, NOW)
     assert (plan.actions, len(plan.changes), len(plan.skips)) == ((), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("journal", "values", "held", "enrolled"),
+    [
+        (with_partner("9"), {}, ("1",), False),
+        (with_partner("9"), {"part_first_name": "Finch"}, ("1",), True),
+        (with_partner("9"), {}, ("1", "9"), True),
+        ([*with_partner("9"), call("9", "withdraw")], {}, ("1",), True),
+        ([call("9", partner="former")], {}, ("1",), True),
+    ],
+    ids=("gone", "other data", "not exported here", "withdrawn", "with a partner of before"),
+)
+def test_who_has_the_data_of_a_member_that_is_gone_becomes_no_second_one(
+    journal: list[dict[str, str]], values: dict[str, str], held: tuple[str, ...], enrolled: bool
+) -> None:
+    """Renamed before its id stood in REDCap, or entered anew: a person says whose member it is."""
+    plan = polled([row("1", **values)], [], journal, held=frozenset(held))
+    assert bool(made(plan)) is enrolled
+    assert told(plan) == ([] if enrolled else [("1", "member")])
+    if not enrolled:
+        (said,) = plan.problems
+        assert "record 9" in said.what
+        assert said.hint.endswith("rename-record STUDY 9 1")

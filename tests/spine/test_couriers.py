@@ -12,7 +12,14 @@ from typing import Any, cast
 import pytest
 
 from redcap_jobs.clock import SystemClock
-from redcap_jobs.couriers import Delivered, Delivery, NothingMore, Verdict, told_of_posted
+from redcap_jobs.couriers import (
+    Delivered,
+    Delivery,
+    NothingMore,
+    NotThere,
+    Verdict,
+    told_of_posted,
+)
 from redcap_jobs.errors import RedcapJobsError, StateError
 from redcap_jobs.plan import (
     Action,
@@ -252,6 +259,21 @@ def test_turns_that_always_come_too_late_end_it(house: House) -> None:
     assert done.ended == {"not begun": 2}
     assert "out of date" in told(done)[0]
     assert (len(reads), house.sender.posted) == (6, [])
+
+
+def test_a_record_that_is_gone_is_withheld_and_stops_nobody_else(house: House) -> None:
+    """It was deleted or renamed since the run began: nothing is posted for it."""
+
+    def reads(actions: Sequence[Action]) -> Inputs:
+        if actions[0].record == "1":
+            raise NotThere("record 1 was deleted or renamed since the run began")
+        return house_inputs
+
+    house_inputs = cast("Inputs", object())
+    done = house.deliver("1", "2", fresh=reads)
+    assert (done.ended, told(done)) == ({"withheld": 1, "sent": 1}, [])
+    assert house.sender.posted == ["2"]
+    assert house.entry("1").state == "withheld"
 
 
 @pytest.mark.parametrize(

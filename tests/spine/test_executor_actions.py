@@ -41,6 +41,7 @@ from redcap_jobs.state.store import Store
 
 KEY = ProjectKey("http://127.0.0.1/api/", 1, "development")
 NOTHING = pd.DataFrame(columns=CHANGE_COLUMNS, dtype="str")
+ROSTER = pd.DataFrame({"record": ["1", "2", "3"], "event": "", "dag": ""}, dtype="str")
 
 
 @dataclass
@@ -157,7 +158,7 @@ def executor(store: Store, partner: Partner, redcap: Redcap, *caps: Cap) -> Exec
     return Executor(
         client=redcap,  # type: ignore[arg-type] - the two things an executor asks of a client
         structure=Structure(),  # type: ignore[arg-type] - only the record ID field is asked for
-        roster=pd.DataFrame({"record": ["1", "2", "3"], "event": "", "dag": ""}, dtype="str"),
+        roster=lambda: ROSTER,
         store=store,
         project=KEY,
         scope="enrol",
@@ -296,7 +297,7 @@ def test_a_result_is_not_written_into_a_record_that_is_gone(store: Store, partne
     """Between the act and the write-back the record was deleted: nothing creates it anew."""
     redcap = Redcap()
     made = executor(store, partner, redcap)
-    made.roster = made.roster[made.roster["record"] != "1"]
+    made.roster = lambda: ROSTER[ROSTER["record"] != "1"]
     executed = made.execute(plan_of("1", "2"), JOB, None)  # type: ignore[arg-type] - reads no study
     assert [record for record, _, _ in redcap.stored] == ["2"]
     assert [problem.record for problem in executed.problems] == ["1"]

@@ -8,9 +8,11 @@ from typing import cast
 
 import pytest
 
+from redcap_jobs.couriers import NotThere
 from redcap_jobs.errors import RedcapJobsError
 from redcap_jobs.fresh import FreshReads
 from redcap_jobs.plan import Action, Inputs, Text
+from redcap_jobs.redcap.errors import RecordsGone
 
 
 class Reads:
@@ -90,3 +92,53 @@ def test_a_read_that_failed_makes_nothing_fresh() -> None:
     for _ in range(2):
         with pytest.raises(RedcapJobsError):
             reading.of("1")
+
+
+class Shrinking(Reads):
+    """Reads from a project that records may vanish from."""
+
+    def __init__(self, *gone: str) -> None:
+        super().__init__()
+        self.gone = set(gone)
+
+    def read(self, records: Sequence[str]) -> Inputs:
+        inputs = super().read(records)
+        missing = sorted(self.gone & set(records))
+        if missing:
+            raise RecordsGone("gone", label="P", content="record", missing=missing)
+        return inputs
+
+
+def test_who_is_gone_is_not_asked_for_again() -> None:
+    """The others are read without them; whose turn comes is told to be gone without a request."""
+    reading = Shrinking("2", "7")
+    following = [Text("k1", "1", "text", kin=("7",)), *(Action(f"k{n}", n, "text") for n in "23")]
+    first = reading.fresh(following)
+    assert reading.asked == [["1", "7", "2", "3"], ["1", "3"]]
+    with pytest.raises(NotThere, match="record 2 was deleted or renamed since the run began"):
+        reading.fresh(following[1:])
+    assert reading.fresh(following[2:]) is first
+    assert len(reading.asked) == 2
+
+
+def test_whose_turn_it_is_may_be_gone_itself() -> None:
+    """Nobody is read for it; those who follow are read when it is their turn."""
+    reading = Shrinking("1")
+    with pytest.raises(NotThere):
+        reading.of("1", "2")
+    reading.of("2")
+    assert reading.asked == [["1", "2"], ["2"]]
+
+
+def test_a_server_that_misses_what_was_not_asked_ends_it() -> None:
+    """It is not asked for ever."""
+    reading = Reads()
+
+    def confused(records: Sequence[str]) -> Inputs:
+        reading.asked.append(list(records))
+        raise RecordsGone("gone", label="P", content="record", missing=["8"])
+
+    reading.fresh._read = confused
+    with pytest.raises(RecordsGone):
+        reading.of("1")
+    assert len(reading.asked) == 2

@@ -32,7 +32,10 @@ from redcap_jobs.plan import (
     Inputs,
     Plan,
     Problem,
+    Read,
     ReadDecisions,
+    ReadMessages,
+    ReadPartnerCalls,
     ReadRows,
 )
 from redcap_jobs.redcap.project import Event, Project, ProjectInfo, parse_fields
@@ -232,6 +235,18 @@ def test_a_record_that_was_decided_on_and_is_gone_is_listed_and_forgotten(
     assert [problem.record for problem in passed.problems] == ["1"]
     assert passed.forgotten == ("1",)
     assert vanished_records(plan(), context).problems == ()
+
+
+@pytest.mark.parametrize("read", [ReadMessages(), ReadPartnerCalls()])
+def test_who_was_texted_or_is_with_the_partner_can_be_followed_to_a_new_name(
+    context: GuardContext, read: Read
+) -> None:
+    """A renamed record leaves texts and a member behind under its old name."""
+    roster = context.inputs.roster[context.inputs.roster["record"] != "1"]
+    tables = {**context.inputs.tables, read: pd.DataFrame({"record": ["1"]}, dtype="str")}
+    gone = replace(context, inputs=replace(context.inputs, roster=roster, tables=tables))
+    (problem,) = vanished_records(plan(), gone).problems
+    assert problem.hint.endswith("redcap-jobs messages rename-record STUDY 1 NEW")
 
 
 def test_a_field_that_is_no_output_is_refused(context: GuardContext) -> None:

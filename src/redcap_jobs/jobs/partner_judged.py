@@ -55,8 +55,9 @@ def judge(
     known: Known,
     members: Mapping[str, Sequence[Member]],
     confirmed: Mapping[str, str],
+    gone: Mapping[str, str],
 ) -> Judgement:
-    """Decide about one participant."""
+    """Decide about one participant; ``gone`` are the members that were left behind."""
     if ENROL in known.open:
         what = "nobody knows yet whether the enrolment took effect"
         return Judgement("waits", what, error=unknown_words(ENROL))
@@ -80,12 +81,35 @@ def judge(
         return problem(one, "member", what, WHOSE_MEMBER)
     if there:
         return adopted(study, inputs, one, known, there[0])
-    return enrolled(inputs, one, known)
+    before = gone.get(payload_hash(inputs, one.payload))
+    return second_member(one, before) if before else enrolled(inputs, one, known)
 
 
 def problem(one: Candidate, where: str, what: str, hint: str) -> Judgement:
     """Leave a participant to a person."""
     return Judgement("problem", what, problems=[Problem(one.record, where, what, hint)])
+
+
+def left_behind(inputs: Inputs, known: Mapping[str, Known]) -> dict[str, str]:
+    """Name the members whose records are gone: the hash of what the partner was told → record."""
+    return {
+        each.told: record
+        for record, each in known.items()
+        if each.member and each.told and not each.withdrawn and record not in inputs.held
+    }
+
+
+def second_member(one: Candidate, gone: str) -> Judgement:
+    """Leave to a person who has all the data of a member whose record is gone.
+
+    It was renamed before its member id stood in REDCap, or deleted and entered anew: under its new
+    name the partner knows nobody, and would make a second member.
+    """
+    what = f"has the same data as record {gone}, which is with the partner and is gone from REDCap"
+    hint = (
+        f"it keeps that member with: redcap-jobs messages rename-record STUDY {gone} {one.record}"
+    )
+    return problem(one, "member", what, hint)
 
 
 def enrolled(inputs: Inputs, one: Candidate, known: Known) -> Judgement:

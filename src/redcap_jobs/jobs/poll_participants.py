@@ -23,7 +23,7 @@ from redcap_jobs.jobs.partner_history import (
     history,
     without_former,
 )
-from redcap_jobs.jobs.partner_judged import Judgement, judge
+from redcap_jobs.jobs.partner_judged import Judgement, judge, left_behind
 from redcap_jobs.jobs.partner_people import (
     OPTED_OUT,
     Candidate,
@@ -170,8 +170,9 @@ def plan(study: Study, inputs: Inputs, as_of: datetime) -> Plan:
     found, known, contradictions = everybody(study, inputs, as_of)
     members = by_study_id(study, inputs)
     confirmed = dict(inputs.tables[ReadConfirmed()][["record", "value_hash"]].to_numpy())
+    gone = left_behind(inputs, known)
     judged = {
-        record: judge(study, inputs, one, known.get(record, Known()), members, confirmed)
+        record: judge(study, inputs, one, known.get(record, Known()), members, confirmed, gone)
         for record, one in found.items()
     }
     for each in contradictions:

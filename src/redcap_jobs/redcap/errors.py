@@ -8,6 +8,7 @@
     ├── UnusableAnswer                 an answer came that cannot be what was asked for
     │   ├── NotAsCsv                   cells that CSV cannot carry: asked for as JSON instead
     │   └── RowsMissing                fewer records came back than were asked for
+    │       └── RecordsGone            they do not exist
     ├── ServerOverloaded               out of memory, or took too long: ask for less at a time
     ├── ServerFailed                   HTTP 5xx for no reason that is known
     ├── Banned                         the server takes no more requests from this machine
@@ -83,6 +84,10 @@ class RowsMissing(UnusableAnswer):
     def __init__(self, message: str, *, label: str, content: str, missing: Sequence[str]) -> None:
         self.missing = tuple(missing)
         super().__init__(message, label=label, content=content)
+
+
+class RecordsGone(RowsMissing):
+    """Records asked for do not exist, or do not exist any more."""
 
 
 class ServerOverloaded(RedcapError):

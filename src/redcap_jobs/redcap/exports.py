@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from redcap_jobs.redcap.errors import NotAsCsv, RowsMissing, ServerOverloaded
+from redcap_jobs.redcap.errors import NotAsCsv, RecordsGone, RowsMissing, ServerOverloaded
 from redcap_jobs.redcap.export_form import Export
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ class Exporter:
         """Export the records named, each of which must come back.
 
         Raises:
-            RowsMissing: Records do not exist, or exist and did not come back even when asked
-                for again. A record without a row in the events asked for is neither.
+            RecordsGone: Records do not exist.
+            RowsMissing: They exist and did not come back even when asked for again. A record
+                without a row in the events asked for is neither.
 
         """
         import pandas as pd
@@ -108,19 +109,21 @@ class Exporter:
         again = self._batches(export, due) if due else exist.iloc[:0]
         lost = set(due) - set(again["record"])
         if lost:
-            raise self._missing(lost, absent, "exist and did not come back")
+            raise self._missing(RowsMissing, lost, absent, "exist and did not come back")
         elsewhere = [name for name in absent if name not in set(due)]
         if elsewhere and export.events:
             anywhere = self._batches(replace(export.roster, events=()), elsewhere)
             elsewhere = sorted(set(elsewhere) - set(anywhere["record"]))
         if elsewhere:
-            raise self._missing(elsewhere, absent, "do not exist")
+            raise self._missing(RecordsGone, elsewhere, absent, "do not exist")
         return again
 
-    def _missing(self, lost: Iterable[str], asked: Sequence[str], what: str) -> RowsMissing:
+    def _missing(
+        self, error: type[RowsMissing], lost: Iterable[str], asked: Sequence[str], what: str
+    ) -> RowsMissing:
         names = sorted(lost)
         listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        return RowsMissing(
+        return error(
             f"{len(names)} of {len(asked)} records {what} ({listed})",
             label=self.label,
             content="record",
