@@ -40,7 +40,7 @@ def judged(
     of: Known, *members: dict[str, str], confirmed: str = "", one: Candidate = ONE
 ) -> Judgement:
     words = {"1001": hashed(confirmed)} if confirmed else {}
-    return judge(STUDY, INPUTS, one, of, {"1001": list(members)}, words)
+    return judge(STUDY, INPUTS, one, of, {"1001": list(members)}, words, {})
 
 
 def what(said: Judgement) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from redcap_jobs.errors import CredentialsError, RedcapJobsError
 from redcap_jobs.notify.logs import REDACT
@@ -22,12 +23,14 @@ from redcap_jobs.partner.answers import (
     Reply,
     as_id,
     as_text,
+    is_json,
     json_object,
     refusal,
     retry_after,
     status_word,
 )
 from redcap_jobs.plan import Posted
+from redcap_jobs.redcap.answers import received
 from redcap_jobs.redcap.transport import no_connection
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 
 TIMEOUTS = (10.0, 60.0)
 """Seconds to connect, and between bytes of an answer."""
+ANSWER_WITHIN = timedelta(minutes=3)
+"""From the request to the last byte of its answer, however steadily it drips."""
 ATTEMPTS = 4
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=60)
@@ -55,6 +60,11 @@ AGAIN = frozenset({OK, REQUEST_TIMEOUT, TOO_MANY})
 ABOUT_DATA = frozenset({BAD_REQUEST, CONFLICT, UNPROCESSABLE})
 NOT_DONE = "not done"
 """The code of a refusal that gives no reason: nothing was done, and it says nothing of the data."""
+
+
+def too_slow() -> requests.ReadTimeout:
+    """Return the error for an answer that does not come to its end."""
+    return requests.ReadTimeout("the answer comes too slowly")
 
 
 class PartnerUnreachable(RedcapJobsError):
@@ -230,7 +240,7 @@ class PartnerClient:
             self._session.close()  # a connection that idled may be closed while this goes out
             try:
                 reply = self._once(method, target, {}, payload)
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:
                 if isinstance(error, requests.ConnectTimeout) or (
                     isinstance(error, requests.ConnectionError) and no_connection(error)
                 ):
@@ -281,7 +291,7 @@ class PartnerClient:
             pause = FIRST_PAUSE * 2**attempt
             try:
                 reply = self._once("GET", path, query, None)
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:
                 what = f"no answer ({type(error).__name__})"
             else:
                 if reply.status in (UNAUTHORIZED, FORBIDDEN):
@@ -307,6 +317,7 @@ class PartnerClient:
         self, method: str, path: str, query: Mapping[str, str], payload: Mapping[str, str] | None
     ) -> Reply:
         self._budget.take()
+        latest = self._clock.now() + ANSWER_WITHIN
         with self._session.request(
             method,
             self._access.url + path,
@@ -314,9 +325,14 @@ class PartnerClient:
             json=None if payload is None else dict(payload),
             timeout=TIMEOUTS,
             allow_redirects=False,
+            stream=True,
         ) as response:
             wait = retry_after(response, self._clock.now())
-            return Reply(response.status_code, json_object(response), wait)
+            body = None
+            if is_json(response):
+                pieces = received(response, lambda: self._clock.now() <= latest, too_slow)
+                body = json_object(b"".join(pieces))
+            return Reply(response.status_code, body, wait)
 
     def _pause(self, attempt: int, reply: Reply) -> timedelta:
         return reply.wait if reply.wait is not None else FIRST_PAUSE * 2**attempt

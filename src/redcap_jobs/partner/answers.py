@@ -6,6 +6,7 @@ nothing of either is repeated, and nothing is believed of them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -35,16 +36,19 @@ class Reply:
     wait: timedelta | None = None
 
 
-def json_object(response: requests.Response) -> Mapping[str, Any] | None:
-    """Return an answer's JSON object; None where it is of another kind, or cut off."""
+def is_json(response: requests.Response) -> bool:
+    """Tell whether an answer says that it is JSON."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        return None
+    return kind == "application/json"
+
+
+def json_object(body: bytes) -> Mapping[str, Any] | None:
+    """Return a body's JSON object; None where it is none, or cut off."""
     try:
-        body = response.json()
+        read = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, Mapping) else None
+    return read if isinstance(read, Mapping) else None
 
 
 def retry_after(response: requests.Response, now: datetime) -> timedelta | None:

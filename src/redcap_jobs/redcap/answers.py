@@ -123,7 +123,9 @@ class Answer:
         self.call = call
         self.content_type = content_type(response)
         self.file_name = file_name(response)
-        self._chunks = received(call, response, in_time)
+        self._chunks = received(
+            response, in_time, lambda: call.overloaded("the answer comes too slowly")
+        )
         self._first = b""
         for chunk in self._chunks:
             self._first += chunk
@@ -152,9 +154,9 @@ class Answer:
 
 
 def received(
-    call: Call, response: requests.Response, in_time: Callable[[], bool]
+    response: requests.Response, in_time: Callable[[], bool], too_slow: Callable[[], Exception]
 ) -> Iterator[bytes]:
-    """Yield a body in large pieces, as long as it comes ``in_time``.
+    """Yield a body in large pieces, as long as it comes ``in_time``; raise ``too_slow`` if not.
 
     Whatever has come is taken at once: a read of a fixed size would wait for ever on a server
     that sends a byte now and then, which no time-out between bytes ends.
@@ -162,7 +164,7 @@ def received(
     parts, size = [], 0
     while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
         if not in_time():
-            raise call.overloaded("the answer comes too slowly")
+            raise too_slow()
         parts.append(part)
         size += len(part)
         if size >= CHUNK_BYTES:
