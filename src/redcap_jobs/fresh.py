@@ -17,6 +17,11 @@ FRESH_FOR = timedelta(minutes=1)
 """What was read longer ago decides about nobody any more."""
 
 
+def is_out_of_date(read_at: datetime, now: datetime) -> bool:
+    """Tell whether what was read at an instant must be read again; so it is on a clock set back."""
+    return not timedelta(0) <= now - read_at < FRESH_FOR
+
+
 def about(action: Action) -> tuple[str, ...]:
     """Name the records that decide about an action."""
     from redcap_jobs.plan import Text
@@ -46,7 +51,7 @@ class FreshReads:
         Raises NotThere where that record does not exist any more, and what ``read`` raises.
         """
         now, record = self._clock.now(), actions[0].record
-        old = self._at is None or not timedelta(0) <= now - self._at < FRESH_FOR
+        old = self._at is None or is_out_of_date(self._at, now)
         if self._inputs is not None and not old and record in self._records:
             return self._inputs
         wanted = dict.fromkeys(each for action in actions for each in about(action))

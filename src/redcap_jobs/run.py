@@ -266,7 +266,7 @@ class Run:
     def execute(self, prepared: Prepared) -> Executed:
         """Hand the plan to the executor."""
         from redcap_jobs.executor import Executor
-        from redcap_jobs.fresh import FRESH_FOR, FreshReads
+        from redcap_jobs.fresh import FreshReads, is_out_of_date
         from redcap_jobs.reading import read_roster_again
         from redcap_jobs.redcap.errors import RecordsGone
         from redcap_jobs.render import progress_bar
@@ -283,7 +283,7 @@ class Run:
                 raise
 
         def roster() -> pd.DataFrame:
-            if setting.clock.now() - prepared.made_at >= FRESH_FOR:
+            if is_out_of_date(prepared.made_at, setting.clock.now()):
                 read_roster_again(setting.study, target)
             return target.roster
 
