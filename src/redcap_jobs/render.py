@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from redcap_jobs.grouped import IDS_SHOWN, Told, grouped
 from redcap_jobs.plan import CALLS, KEYS, Plan, Problem, Table
 
 if TYPE_CHECKING:
@@ -62,10 +63,11 @@ def rich_table(table: Table) -> RichTable:
     return drawn
 
 
-def show_plan(plan: Plan, console: Console, *, values: bool) -> None:
+def show_plan(plan: Plan, console: Console, *, values: bool, all_of_them: str) -> None:
     """Show a plan: its tables, what would change, what is skipped, and the problems.
 
     ``values`` adds every change as old → new; the caller grants it at a terminal only.
+    ``all_of_them`` is the command that shows every problem.
     """
     for table in plan.tables:
         console.print(rich_table(table))
@@ -73,7 +75,7 @@ def show_plan(plan: Plan, console: Console, *, values: bool) -> None:
         f"[bold]Plan[/bold] as of {plan.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {summary(plan)}"
     )
     show_skips(plan, console)
-    show_problems(plan.problems, console)
+    show_problems(plan.problems, console, all_of_them=all_of_them)
     if values:
         show_changes(plan.changes, console)
 
@@ -145,15 +147,26 @@ def show_skips(plan: Plan, console: Console) -> None:
         console.print(f"  skipped {count}: {escape(reason)}")
 
 
-def show_problems(problems: Sequence[Problem], console: Console) -> None:
-    """List the problems, the first twenty in full."""
+def show_problems(problems: Sequence[Problem], console: Console, *, all_of_them: str = "") -> None:
+    """List the problems, the first twenty kinds; ``all_of_them`` is the command that shows all."""
     if not problems:
         return
     console.print(f"[bold]{counted(len(problems), 'problem')}[/bold] in the data:")
-    for problem in problems[:PROBLEMS_SHOWN]:
-        console.print(f"  {escape(str(problem))}")
-    if len(problems) > PROBLEMS_SHOWN:
-        console.print(f"  … and {len(problems) - PROBLEMS_SHOWN} more: redcap-jobs runs RUN_ID")
+    kinds = grouped(map(str, problems))
+    show_told(kinds[:PROBLEMS_SHOWN], console)
+    more = sum(len(kind.records) for kind in kinds[PROBLEMS_SHOWN:])
+    if more:
+        console.print(f"  … and {more} more" + (f": {escape(all_of_them)}" if all_of_them else ""))
+
+
+def show_told(kinds: Sequence[Told], console: Console, most: int | None = IDS_SHOWN) -> None:
+    """Print what is told, a line for each sentence and one for (``most`` of) its records."""
+    for kind in kinds:
+        if len(kind.records) == 1:
+            console.print(f"  record {escape(kind.whom())}: {escape(kind.what)}", soft_wrap=True)
+            continue
+        console.print(f"  {len(kind.records)} records: {escape(kind.what)}", soft_wrap=True)
+        console.print(f"    {escape(kind.whom(most))}", soft_wrap=True)
 
 
 def show_changes(changes: pd.DataFrame, console: Console) -> None:

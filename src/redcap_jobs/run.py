@@ -246,7 +246,12 @@ class Run:
         if terminal.watched or terminal.interactive or self.setting.is_dry or verbose:
             problems = tuple(self.setting.typed.told(plan.problems))
             shown = replace(plan, problems=problems)
-            show_plan(shown, terminal.console, values=verbose and terminal.watched)
+            show_plan(
+                shown,
+                terminal.console,
+                values=verbose and terminal.watched,
+                all_of_them=self.setting.typed.runs(self.run_id),
+            )
 
     def agreed(self, prepared: Prepared) -> Prepared | None:
         """Ask at a terminal; return the plan agreed to, made again if it went stale, or None."""

@@ -73,6 +73,13 @@ class Typed:
             words += ["--env-file", str(self.env_file)]
         return shlex.join(words)
 
+    def runs(self, run_id: str) -> str:
+        """Return the command that shows all there is to know of a run."""
+        words = [PROGRAM, "runs", run_id]
+        if self.env_file is not None:
+            words += ["--env-file", str(self.env_file)]
+        return shlex.join(words)
+
     def complete(self, text: str) -> str:
         """Put the study for the STUDY of every command in a text."""
         return COMMAND.sub(lambda found: f"{PROGRAM} {found[1]} {self.study(found[1])}", text)

@@ -13,6 +13,7 @@ import pytest
 from redcap_jobs.jobs.partner_history import ARM, ENROL, UPDATE, WITHDRAW, Known, history
 from redcap_jobs.jobs.partner_judged import Judgement, judge
 from redcap_jobs.jobs.partner_people import NOT_RANDOMISED, OFF_STUDY, Candidate
+from redcap_jobs.partner.translate import Untranslatable
 from redcap_jobs.plan import PARTNER_CALL_COLUMNS, Inputs
 from redcap_jobs.study.loading import load_bundled_or_file
 
@@ -115,7 +116,7 @@ def test_a_new_participant_is_enrolled_and_then_assigned() -> None:
         ({"no": NOT_RANDOMISED, "arm": ""}, "waits", NOT_RANDOMISED),
         ({"no": OFF_STUDY, "has_left": True}, "not_wanted", OFF_STUDY),
         ({"lacking": ("mobilePhone",)}, "waits", "incomplete: mobilePhone is blank"),
-        ({"wrong": (("language", "holds a choice"),)}, "problem", ""),
+        ({"wrong": (("language", Untranslatable("holds a choice")),)}, "problem", ""),
     ],
 )
 def test_who_is_not_enrolled(more: dict[str, Any], decision: str, reason: str) -> None:
@@ -199,7 +200,9 @@ def test_a_change_taken_back_is_an_update_again() -> None:
 
 def test_who_went_off_study_is_withdrawn_once() -> None:
     """Whatever else changed; then nothing more is told."""
-    one = person(no=OFF_STUDY, has_left=True, payload={}, wrong=(("language", "x"),))
+    one = person(
+        no=OFF_STUDY, has_left=True, payload={}, wrong=(("language", Untranslatable("x")),)
+    )
     found = judged(one, calls(ENROLLED, ASSIGNED))
     assert (found.decision, made(found)) == ("withdraw", [(WITHDRAW, False)])
     after = calls(ENROLLED, ASSIGNED, {"call": WITHDRAW, "payload": {}})

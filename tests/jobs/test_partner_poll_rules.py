@@ -78,6 +78,8 @@ def test_what_has_no_translation_is_told_and_stops_nobody_else(field: str, value
     assert [each.record for each in plan.problems] == ["1"]
     assert field in plan.problems[0].where
     assert f" {value}" not in str(plan.problems[0])
+    is_choice = field in ("part_language", "child_gender", "rand_group")
+    assert ("[[partner.fields]]" in plan.problems[0].hint) is is_choice
 
 
 def test_a_missing_data_code_gives_no_leave() -> None:

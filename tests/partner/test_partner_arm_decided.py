@@ -15,6 +15,7 @@ from redcap_jobs.jobs.partner_history import Known, arm_text, payload_text
 from redcap_jobs.jobs.partner_judged import Judgement, judge
 from redcap_jobs.jobs.partner_people import Candidate
 from redcap_jobs.jobs.poll_participants import is_open
+from redcap_jobs.partner.translate import Untranslatable
 
 NOW = datetime(2026, 11, 24, 18, tzinfo=UTC)
 PAYLOAD = {"firstName": "Josefina", "mobilePhone": "+12025550123"}
@@ -100,7 +101,7 @@ def test_another_members_arm_is_not_this_ones() -> None:
         (known(open={"enrol"}), ONE, False),
         (known(), replace(ONE, arm=""), False),
         (known(), replace(ONE, no="off study", has_left=True), False),
-        (known(), replace(ONE, wrong=(("firstName", "x"),)), False),
+        (known(), replace(ONE, wrong=(("firstName", Untranslatable("x")),)), False),
         (Known(), ONE, True),
         (Known(open={"enrol"}), ONE, False),
         (Known(), replace(ONE, no="not randomised yet"), False),

@@ -100,3 +100,10 @@ def test_reading_replies_takes_the_credentials_only() -> None:
     """As the completed command has it."""
     told = CliRunner().invoke(cli, ["messages", "read", "--help"]).output
     assert ("--token" in told, "--env-file" in told) == (False, True)
+
+
+def test_a_runs_own_page_needs_no_study() -> None:
+    """It is found by its id, in the state that the credentials file names."""
+    assert Typed("s.toml", "T", usual=False).runs("R-1") == "redcap-jobs runs R-1"
+    with_file = Typed("s.toml", "T", usual=True, env_file=Path("a b/.env"))
+    assert with_file.runs("R-1") == "redcap-jobs runs R-1 --env-file 'a b/.env'"

@@ -136,6 +136,9 @@ def show_one(run: RunRecord, console: Console) -> None:
     """Draw everything that is kept about one run: facts, counts, skips, problems."""
     from rich.markup import escape
 
+    from redcap_jobs.grouped import grouped
+    from redcap_jobs.render import show_told
+
     for label, value in facts_of(run):
         if value:
             console.print(f"[bold]{label}[/bold]: {escape(value)}", soft_wrap=True)
@@ -151,8 +154,7 @@ def show_one(run: RunRecord, console: Console) -> None:
             console.print(f"  {escape(words)}", soft_wrap=True)
     if run.problems:
         console.print("[bold]Problems in the data[/bold]:")
-    for problem in run.problems:
-        console.print(f"  {escape(problem)}", soft_wrap=True)
+    show_told(grouped(run.problems), console, most=None)
     left_out = run.problem_count - len(run.problems)
     if left_out:
         console.print(f"  … and {left_out} more, which are not kept")

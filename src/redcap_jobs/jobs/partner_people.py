@@ -57,15 +57,14 @@ class Candidate:
     arm: str
     payload: Mapping[str, str] = field(repr=False)
     lacking: tuple[str, ...] = ()
-    wrong: tuple[tuple[str, str], ...] = ()
+    wrong: tuple[tuple[str, Untranslatable], ...] = ()
     known_as: str = ""
     opted_out: bool = False
 
     @property
     def problems(self) -> list[Problem]:
         """Give what somebody must mend before the partner can be told."""
-        hint = "correct it in REDCap; a choice may be lacking in the values of [[partner.fields]]"
-        return [Problem(self.record, where, what, hint) for where, what in self.wrong]
+        return [Problem(self.record, where, str(why), why.hint) for where, why in self.wrong]
 
 
 def partner_of(study: Study) -> Partner:
@@ -210,7 +209,7 @@ def translated(partner: Partner, view: ParticipantView, region: str) -> dict[str
 def candidate(record: str, no: str, table: Translated, known_as: str) -> Candidate:
     """Put one participant together."""
     wrong = tuple(
-        (f"{each.partner} ({' or '.join(map(str, each.redcap))})", str(value))
+        (f"{each.partner} ({' or '.join(map(str, each.redcap))})", value)
         for each, value in table
         if isinstance(value, Untranslatable)
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from redcap_jobs.errors import UsageError
+from redcap_jobs.grouped import grouped
 from redcap_jobs.partner.answers import as_id
 from redcap_jobs.plan import CALLS, Table
 from redcap_jobs.state.journal import Journal
@@ -120,13 +121,13 @@ def who(opened: OpenStudy) -> str:
 
 
 def told_by(opened: OpenStudy, project: ProjectKey, job: str, zone: ZoneInfo) -> Table:
-    """Return what the last whole run of a job told of each record."""
+    """Return what the last whole run of a job told, with the records of each sentence."""
     run = last_good_run(opened.store, project, job)
     if run is None:
         return Table(job, ("what",), ())
     title = f"{job}, {run.started_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
-    rows = [each.removeprefix("record ").partition(": ")[::2] for each in run.problems]
-    return Table(title, ("record", "what"), tuple(rows))
+    rows = tuple((each.whom(), each.what) for each in grouped(run.problems))
+    return Table(title, ("record", "what"), rows)
 
 
 def row_of(entry: Entry, zone: ZoneInfo) -> tuple[str, ...]:

@@ -27,12 +27,22 @@ WHOLE = re.compile(r"-?[0-9]+")
 
 @dataclass(frozen=True)
 class Untranslatable:
-    """Why a value has no counterpart on the other side; the value itself is not told."""
+    """Why a value has no counterpart on the other side, and how it is mended where REDCap has it.
+
+    The value itself is not told.
+    """
 
     reason: str
+    hint: str = "correct it in REDCap"
 
     def __str__(self) -> str:
         return self.reason
+
+
+NO_TRANSLATION = Untranslatable(
+    "holds a choice that has no translation",
+    "correct it in REDCap, or add the choice to the values in [[partner.fields]]",
+)
 
 
 def to_partner(field: PartnerField, value: str, region: str) -> str | Untranslatable:
@@ -41,7 +51,7 @@ def to_partner(field: PartnerField, value: str, region: str) -> str | Untranslat
     if not value:
         return ""
     if field.values is not None:
-        return field.values.get(value, Untranslatable("holds a choice that has no translation"))
+        return field.values.get(value, NO_TRANSLATION)
     if field.kind == "phone":
         phone = e164(value, region)
         return Untranslatable(phone.reason) if isinstance(phone, BadPhone) else phone.e164
