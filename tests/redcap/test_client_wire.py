@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import gzip
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Event
 
 import pytest
 from client_doubles import HandClock, new_client
+from tests.odd_server import Serve, dripping, server
 
 from redcap_jobs.redcap.errors import RedcapError, ServerOverloaded, Unreachable, UnusableAnswer
 
-Serve = Callable[[BaseHTTPRequestHandler], None]
 CSV = b"record_id,name\n" + b"".join(b"%d,someone\n" % number for number in range(1, 2001))
 
 
 @contextmanager
-def server(serve: Serve, done: Event | None = None) -> Iterator[str]:
-    """Run a server on this machine that answers POSTs by ``serve``; yield its address.
-
-    ``done`` is set at the end: what still waits for it goes home.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            serve(self)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited name
-            """Say nothing."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_port}/api/"
-    finally:
-        if done:
-            done.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()
+def redcap(serve: Serve, done: Event | None = None) -> Iterator[str]:
+    """Run a server that answers by ``serve``; yield the address of its API."""
+    with server(serve, done) as (url, _):
+        yield f"{url}/api/"
 
 
 def send(
@@ -74,7 +51,7 @@ def test_a_packed_answer_is_unpacked() -> None:
         assert handler.headers["Accept-Encoding"] == "gzip"
         send(handler, gzip.compress(CSV), packed=True)
 
-    with server(serve) as url:
+    with redcap(serve) as url:
         assert export(url) == 2000
 
 
@@ -86,7 +63,7 @@ def test_a_server_that_does_not_answer_is_overloaded() -> None:
         done.wait(5)
         handler.close_connection = True
 
-    with server(serve, done) as url, pytest.raises(ServerOverloaded, match="no answer within"):
+    with redcap(serve, done) as url, pytest.raises(ServerOverloaded, match="no answer within"):
         export(url)
 
 
@@ -99,7 +76,7 @@ def test_an_answer_that_stops_coming_is_overloaded() -> None:
         handler.wfile.flush()
         done.wait(5)
 
-    with server(serve, done) as url, pytest.raises(ServerOverloaded):
+    with redcap(serve, done) as url, pytest.raises(ServerOverloaded):
         export(url)
 
 
@@ -115,18 +92,8 @@ def test_an_answer_that_drips_for_ever_is_overloaded(*, chunked: bool) -> None:
             self.instant += timedelta(minutes=1)
             return self.instant
 
-    def serve(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        how = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", "100000")
-        handler.send_header(*how)
-        handler.end_headers()
-        byte = b"1\r\nr\r\n" if chunked else b"r"
-        with suppress(OSError):
-            while not done.wait(0.002):
-                handler.wfile.write(byte)
-        handler.close_connection = True
-
-    with server(serve, done) as url, pytest.raises(ServerOverloaded, match="too slowly"):
+    drip = dripping(done, chunked=chunked, content_type="text/csv")
+    with redcap(drip, done) as url, pytest.raises(ServerOverloaded, match="too slowly"):
         export(url, MinuteClock())
 
 
@@ -138,7 +105,7 @@ def test_a_connection_that_breaks_off_is_no_short_export(share: float) -> None:
     """
     clock = HandClock()
     with (
-        server(lambda handler: send(handler, CSV[: int(len(CSV) * share)], length=len(CSV))) as url,
+        redcap(lambda handler: send(handler, CSV[: int(len(CSV) * share)], length=len(CSV))) as url,
         pytest.raises(Unreachable, match="broke off"),
     ):
         export(url, clock)
@@ -169,7 +136,7 @@ def test_chunks_are_put_together_or_the_answer_is_none(ends: str, *, packed: boo
         handler.wfile.write(chunks + tail[ends])
         handler.close_connection = True
 
-    with server(serve) as url:
+    with redcap(serve) as url:
         if ends == "whole":
             assert export(url) == 2000
         else:
@@ -180,7 +147,7 @@ def test_chunks_are_put_together_or_the_answer_is_none(ends: str, *, packed: boo
 def test_a_broken_packing_is_no_answer() -> None:
     """Bytes that are called gzip and are none: an error without a trace of them."""
     with (
-        server(lambda handler: send(handler, b"no gzip, Ms Example", packed=True)) as url,
+        redcap(lambda handler: send(handler, b"no gzip, Ms Example", packed=True)) as url,
         pytest.raises(RedcapError, match="unpacked") as failed,
     ):
         export(url)
@@ -191,7 +158,7 @@ def test_a_broken_packing_is_no_answer() -> None:
 def test_a_body_cut_by_the_server_itself_is_no_short_export(end: bytes) -> None:
     """A text that ends within quotes or with a row of another width is no answer."""
     with (
-        server(lambda handler: send(handler, CSV + end)) as url,
+        redcap(lambda handler: send(handler, CSV + end)) as url,
         pytest.raises(UnusableAnswer, match="cut off, or no CSV"),
     ):
         export(url)
@@ -216,7 +183,7 @@ def test_one_connection_serves_many_calls() -> None:
         ports.append(handler.client_address[1])
         send(handler, b"14.9.1")
 
-    with server(serve) as url, new_client(url) as client:
+    with redcap(serve) as url, new_client(url) as client:
         for _ in range(3):
             assert client.version() == "14.9.1"
     assert len(set(ports)) == 1

@@ -139,7 +139,7 @@ def open_desk(
 
     sender, messages = required(study)
     account = Account.of(sender, credentials)
-    client = TwilioClient(account, sender.url, keyed.one)
+    client = TwilioClient(account, sender.url, keyed.one, clock)
     watch = Watch(store, study.study.id, project, client, keyed.one, clock)
     throttle = Throttle(
         store,

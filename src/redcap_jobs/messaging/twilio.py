@@ -11,13 +11,13 @@ open whether the text went out.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from redcap_jobs.clock import SystemClock
 from redcap_jobs.errors import CredentialsError, GuardRefused
 from redcap_jobs.messaging.delivery import SID, TwilioMessage
 from redcap_jobs.messaging.statuses import is_open
@@ -35,13 +35,10 @@ from redcap_jobs.study.addresses import is_loopback
 if TYPE_CHECKING:
     from twilio.rest import Client
 
+    from redcap_jobs.clock import Clock
     from redcap_jobs.study.credentials import Credentials
     from redcap_jobs.study.texts_config import Sender
 
-log = logging.getLogger(__name__)
-
-TIMEOUT_SECONDS = 40.0
-"""Twilio itself gives up after 30: waiting longer leaves fewer answers unknown."""
 PAGE_SIZE = 1000
 VALIDITY_LONGEST = timedelta(hours=10)
 OF_ANOTHER_SHAPE = (ValueError, KeyError, TypeError, AttributeError)
@@ -90,13 +87,21 @@ class InboundText:
 class TwilioClient:
     """One account and one sender, at Twilio or at a sandbox on this machine.
 
-    ``keyed(text, kind)`` makes the hashes by which messages are recognised without being kept.
+    ``keyed(text, kind)`` makes the hashes by which messages are recognised without being kept;
+    ``clock``, the machine's by default, ends an answer that comes too slowly.
     """
 
-    def __init__(self, account: Account, url: str, keyed: Callable[[str, str], str]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        url: str,
+        keyed: Callable[[str, str], str],
+        clock: Clock | None = None,
+    ) -> None:
         self._account = account
         self._url = url
         self._keyed = keyed
+        self._clock = clock or SystemClock()
         self._made: Client | None = None
         self._numbers: frozenset[str] | None = None
 
@@ -288,16 +293,12 @@ class TwilioClient:
 
     def _client(self) -> Client:
         if self._made is None:
-            from twilio.http.http_client import TwilioHttpClient
             from twilio.rest import Client
 
-            logging.getLogger("twilio.http_client").setLevel(logging.WARNING)  # it prints phones
+            from redcap_jobs.messaging.twilio_http import TwilioWire
+
             host = urlsplit(self._url).hostname or ""
-            http_client = TwilioHttpClient(
-                pool_connections=False,
-                timeout=TIMEOUT_SECONDS,
-                proxy={"no_proxy": host} if is_loopback(host) else None,  # http would show it all
-            )
+            http_client = TwilioWire(self._clock, unproxied=host if is_loopback(host) else "")
             self._made = Client(
                 self._account.user,
                 self._account.secret,

@@ -30,8 +30,8 @@ from redcap_jobs.partner.answers import (
     status_word,
 )
 from redcap_jobs.plan import Posted
-from redcap_jobs.redcap.answers import received
 from redcap_jobs.redcap.transport import no_connection
+from redcap_jobs.wire import received, too_slow
 
 if TYPE_CHECKING:
     from redcap_jobs.clock import Clock
@@ -60,11 +60,6 @@ AGAIN = frozenset({OK, REQUEST_TIMEOUT, TOO_MANY})
 ABOUT_DATA = frozenset({BAD_REQUEST, CONFLICT, UNPROCESSABLE})
 NOT_DONE = "not done"
 """The code of a refusal that gives no reason: nothing was done, and it says nothing of the data."""
-
-
-def too_slow() -> requests.ReadTimeout:
-    """Return the error for an answer that does not come to its end."""
-    return requests.ReadTimeout("the answer comes too slowly")
 
 
 class PartnerUnreachable(RedcapJobsError):

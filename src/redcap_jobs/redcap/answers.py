@@ -37,8 +37,8 @@ from redcap_jobs.redcap.pages import (
     says_banned,
 )
 from redcap_jobs.redcap.refusals import looks_like_values, parse_refused_values
+from redcap_jobs.wire import received
 
-CHUNK_BYTES = 1 << 17
 ERROR_BYTES = 1 << 18
 """As much of an error's body is read as a refusal of some thousand values needs."""
 LONGEST_REASON = 300
@@ -151,27 +151,6 @@ class Answer:
             if most is not None and size >= most:
                 break
         return b"".join(parts)
-
-
-def received(
-    response: requests.Response, in_time: Callable[[], bool], too_slow: Callable[[], Exception]
-) -> Iterator[bytes]:
-    """Yield a body in large pieces, as long as it comes ``in_time``; raise ``too_slow`` if not.
-
-    Whatever has come is taken at once: a read of a fixed size would wait for ever on a server
-    that sends a byte now and then, which no time-out between bytes ends.
-    """
-    parts, size = [], 0
-    while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        if not in_time():
-            raise too_slow()
-        parts.append(part)
-        size += len(part)
-        if size >= CHUNK_BYTES:
-            yield b"".join(parts)
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts)
 
 
 def believable(
