@@ -59,12 +59,25 @@ def test_what_has_no_counterpart_never_passes(given: dict[str, Any], value: str)
 
 
 @pytest.mark.parametrize(
-    ("given", "value"),
-    [(ARM, "CTL"), ({"kind": "date", "date": "%m/%d/%Y"}, "31/12/2024"), ({"kind": "whole"}, "x")],
+    ("given", "value", "also"),
+    [
+        (ARM, "CTL", "add it to the values in [[partner.fields]], or "),
+        ({"kind": "date", "date": "%m/%d/%Y"}, "31/12/2024", "correct date there, or "),
+        ({"kind": "whole"}, "x", ""),
+        ({"kind": "phone"}, "123", ""),
+    ],
 )
-def test_a_strange_word_of_the_partners_is_not_copied(given: dict[str, Any], value: str) -> None:
-    """What the partner says without a translation stays where it is."""
-    assert isinstance(to_redcap(field(**given), value, "US"), Untranslatable)
+def test_a_strange_word_of_the_partners_is_not_copied(
+    given: dict[str, Any], value: str, also: str
+) -> None:
+    """What the partner says without a translation stays where it is, and is mended there.
+
+    Only where the study file may be what is wrong is it named, too.
+    """
+    found = to_redcap(field(**given), value, "US")
+    assert isinstance(found, Untranslatable)
+    assert value not in str(found)
+    assert found.hint == f"{also}have the partner correct it"
 
 
 def test_an_instant_of_the_partners_is_a_date_in_redcap() -> None:

@@ -204,8 +204,7 @@ def copied(
     for each in partner.copied:
         value = to_redcap(each, member[each.partner], region, zone)
         if isinstance(value, Untranslatable):
-            hint = "add it to [[partner.fields]], or have the partner correct it"
-            problems.append(Problem(record, each.partner, str(value), hint))
+            problems.append(Problem(record, each.partner, str(value), value.hint))
         elif value:
             wanted.append((record, each.redcap, value))
     return wanted, problems

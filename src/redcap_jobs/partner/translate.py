@@ -27,7 +27,7 @@ WHOLE = re.compile(r"-?[0-9]+")
 
 @dataclass(frozen=True)
 class Untranslatable:
-    """Why a value has no counterpart on the other side, and how it is mended where REDCap has it.
+    """Why a value has no counterpart on the other side, and how it is mended where it stands.
 
     The value itself is not told.
     """
@@ -42,6 +42,19 @@ class Untranslatable:
 NO_TRANSLATION = Untranslatable(
     "holds a choice that has no translation",
     "correct it in REDCap, or add the choice to the values in [[partner.fields]]",
+)
+CORRECT_IT_THERE = "have the partner correct it"
+NO_WORD = Untranslatable(
+    "the partner has a word without translation",
+    f"add it to the values in [[partner.fields]], or {CORRECT_IT_THERE}",
+)
+NO_VALUE = Untranslatable(
+    "the partner has a list or an object instead of a value", CORRECT_IT_THERE
+)
+NO_NUMBER = Untranslatable("the partner has no whole number", CORRECT_IT_THERE)
+NO_DAY = Untranslatable(
+    "the partner has no date as [[partner.fields]] says it writes them",
+    f"correct date there, or {CORRECT_IT_THERE}",
 )
 
 
@@ -70,17 +83,20 @@ def to_redcap(
     if not value:
         return ""
     if NO_TEXT in value:
-        return Untranslatable("the partner has a list or an object instead of a value")
+        return NO_VALUE
     if field.values is not None:
-        return field.back.get(value, Untranslatable("the partner has a word without translation"))
+        return field.back.get(value, NO_WORD)
     if field.kind == "phone":
         phone = e164(value, region)
-        return Untranslatable(phone.reason) if isinstance(phone, BadPhone) else phone.e164
+        if isinstance(phone, BadPhone):
+            return Untranslatable(phone.reason, CORRECT_IT_THERE)
+        return phone.e164
     if field.kind == "date":
         written = day_of(value, zone) if field.date == ISO_DAY else value
-        return in_format(written, field.date, ISO_DAY)
+        day = in_format(written, field.date, ISO_DAY)
+        return NO_DAY if isinstance(day, Untranslatable) else day
     if field.kind == "whole" and not WHOLE.fullmatch(value):
-        return Untranslatable("the partner has no whole number")
+        return NO_NUMBER
     return value
 
 
