@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "src").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"(?m)^#+ (.+)$")
 
@@ -38,7 +38,7 @@ def broken(document: Path, text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
     """A file that moved or a heading that was renamed takes its links along."""
     assert broken(document, document.read_text(encoding="utf-8")) == []
@@ -46,6 +46,6 @@ def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
 
 def test_links_that_lead_nowhere_are_noticed() -> None:
     """A check that finds nothing proves nothing."""
-    text = "[a](docs/none.md) [b](docs/texts.md#nowhere) [c](docs/texts.md) [d](https://x.y/z)"
-    assert broken(ROOT / "README.md", text) == ["docs/none.md", "docs/texts.md#nowhere"]
+    text = "[a](tests/none.md) [b](CHANGELOG.md#nowhere) [c](CHANGELOG.md) [d](https://x.y/z)"
+    assert broken(ROOT / "README.md", text) == ["tests/none.md", "CHANGELOG.md#nowhere"]
     assert any(links(document.read_text(encoding="utf-8")) for document in DOCUMENTS)

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [str(page.relative_to(ROOT)) for page in sorted((ROOT / "src").rglob("*.md"))]
+"""The documents beside the code they are about."""
 TOP_LEVEL = {
     ".ci", ".env.example", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md",
-    "crontab.example", "deploy.sh", "docs", "pyproject.toml", "src", "tests",
+    "crontab.example", "deploy.sh", "pyproject.toml", "src", "tests",
 }  # fmt: skip
 NOT_YET: set[str] = set()
 """Dependencies that later jobs need and no code imports yet; empty once they do."""
@@ -89,8 +91,7 @@ def demo_text() -> str:
 
 def documents() -> dict[str, str]:
     """Return every text that shows command lines, by name."""
-    pages = [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))]
-    files = ("README.md", ".env.example", "crontab.example", *pages)
+    files = ("README.md", ".env.example", "crontab.example", *PAGES)
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in files}
     texts |= {f"{name} --help": help_of(command) for name, command in HELP.items()}
     texts |= {str(path.relative_to(ROOT)): "\n".join(strings(path)) for path in SOURCES}
@@ -110,11 +111,10 @@ def test_readme_has_exactly_two_marked_commands_that_need_only_python() -> None:
         assert len(command.splitlines()) == 1
 
 
-def test_the_tables_that_docs_show_can_be_added_to_a_study_file(tmp_path: Path) -> None:
-    """What docs/texts.md says to add is taken word for word."""
-    (shown_there,) = re.findall(
-        r"```toml\n(.*?)```", (ROOT / "docs" / "texts.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+def test_the_tables_that_a_page_shows_can_be_added_to_a_study_file(tmp_path: Path) -> None:
+    """What the page on texts says to add is taken word for word."""
+    page = (ROOT / "src" / "redcap_jobs" / "messaging" / "README.md").read_text(encoding="utf-8")
+    (shown_there,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     study = tmp_path / "study.toml"
     study.write_text(f"{bundled_study_text('ismile')}\n{shown_there}", encoding="utf-8")
     found = load_study(study)
@@ -167,7 +167,7 @@ def test_command_lines_that_do_not_exist_are_noticed(line: str) -> None:
 def test_command_lines_are_found_in_every_place() -> None:
     """The search itself works: README, messages, help and the demo all show some."""
     found = {name for name, _ in SHOWN}
-    assert {"README.md", "the demo's end", "state init --help", "why --help"} <= found
+    assert {"README.md", *PAGES, "the demo's end", "state init --help", "why --help"} <= found
     assert {"src/redcap_jobs/state/fingerprint.py", "src/redcap_jobs/study/starter.py"} <= found
     assert list(shown("a `redcap-jobs state init` b")) == [["state", "init"]]
 

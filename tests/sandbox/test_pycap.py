@@ -1,6 +1,6 @@
 """PyCap, unmodified, against the sandbox: all its public methods, in all formats they offer.
 
-What works is written into ``docs/sandbox.md`` by the last test, so that nobody types that table.
+What works is written into the sandbox's README by the last test, so that nobody types that table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from redcap_jobs.sandbox.project import SandboxProject, Settings
 from redcap_jobs.sandbox.report import Report
 from redcap_jobs.sandbox.server import Sandbox
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "sandbox.md"
+DOCUMENT = Path(__file__).parents[2] / "src" / "redcap_jobs" / "sandbox" / "README.md"
 BEGIN, END = "<!-- pycap -->\n", "<!-- /pycap -->\n"
 CASES = [(name, format_) for name, check in CHECKS.items() for format_ in check.formats]
 
@@ -92,7 +92,7 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_table_in_the_docs_is_what_was_found() -> None:
+def test_the_table_in_the_document_is_what_was_found() -> None:
     """The table is rewritten where it differs; commit the file then."""
     text = DOCUMENT.read_text()
     before, _, rest = text.partition(BEGIN)
@@ -100,4 +100,4 @@ def test_the_table_in_the_docs_is_what_was_found() -> None:
     new = table()
     if old != new:
         DOCUMENT.write_text(before + BEGIN + new + END + after)
-    assert old == new, "docs/sandbox.md was out of date; it is rewritten now: commit it"
+    assert old == new, "the sandbox's README was out of date; it is rewritten now: commit it"
