@@ -12,8 +12,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -26,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from redcap_jobs.errors import SetupError, UsageError
 from redcap_jobs.plan import CALLS, Table
+from redcap_jobs.typed import called
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -259,7 +258,7 @@ def conclude(
         "was done, and each is listed.\n"
     )
     console.print(f"[bold]The files stay in[/bold] {home}")
-    program = "redcap-jobs" if shutil.which("redcap-jobs") else sys.argv[0]
+    program = called()
     tokens = "--export-token REDCAP_API_ISMILE_DEV --import-token REDCAP_API_ISMILE_DEV"
     port = server.url.split(":")[2].split("/")[0]
     for title, commands in (

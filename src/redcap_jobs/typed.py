@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +23,16 @@ WITHOUT_TOKEN = frozenset({"messages read", "why", "pause", "resume"})
 """Commands about a study as a whole."""
 WITH_TOKEN = frozenset({"state adopt"})
 """Commands that no project is meant in by itself."""
+
+
+def called() -> str:
+    """Return how this very program is called: by name alone where that means no other one."""
+    own = Path(sys.argv[0])
+    if own.name == "__main__.py":
+        return shlex.join([sys.executable, "-m", "redcap_jobs"])
+    found = shutil.which(PROGRAM)
+    is_own = found is not None and Path(found).resolve() == own.resolve()
+    return PROGRAM if is_own else shlex.quote(sys.argv[0])
 
 
 def written_projects(study: Study) -> dict[str, ProjectKey]:

@@ -67,7 +67,8 @@ def test_the_demo_and_everything_it_tells_to_type_next(tmp_path: Path) -> None:
     assert cells["poll-participants: production"][3] == str(2 * int(enrolled[1]))
     assert cells["poll-participants: production, again"][3] == "0"
     assert re.search(rf"compared in all +│ +{enrolled[1]} ", demo.stdout)
-    printed = re.findall(r"(?m)^  \S*(?:redcap-jobs|__main__\.py) (.+)$", demo.stdout)
+    by_itself = re.escape(shlex.join(program))
+    printed = re.findall(rf"(?m)^  {by_itself} (.+)$", demo.stdout)
     commands = {line.split()[0]: shlex.split(line) for line in printed}
     assert list(commands) == [
         "runs", "why", "messages", "partner", "state", "sandbox", "check", "compute-visit-windows",

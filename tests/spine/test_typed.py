@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from redcap_jobs.cli import cli
 from redcap_jobs.plan import Problem
 from redcap_jobs.study.loading import bundled_study_text, load_bundled_or_file, study_from_bytes
-from redcap_jobs.typed import Typed
+from redcap_jobs.typed import Typed, called
 
 DEV, PROD = "REDCAP_API_ISMILE_DEV", "REDCAP_API_ISMILE_PROD"
 STUDY = load_bundled_or_file("ismile")
@@ -107,3 +108,24 @@ def test_a_runs_own_page_needs_no_study() -> None:
     assert Typed("s.toml", "T", usual=False).runs("R-1") == "redcap-jobs runs R-1"
     with_file = Typed("s.toml", "T", usual=True, env_file=Path("a b/.env"))
     assert with_file.runs("R-1") == "redcap-jobs runs R-1 --env-file 'a b/.env'"
+
+
+def test_a_program_is_named_so_that_no_other_one_is_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By its name only where the PATH leads to this very installation; beside another, by path."""
+    for name in ("own", "other"):
+        program = tmp_path / name / "redcap-jobs"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n", encoding="utf-8")
+        program.chmod(0o755)
+    own = tmp_path / "own" / "redcap-jobs"
+    monkeypatch.setattr(sys, "argv", [str(own), "demo"])
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert called() == "redcap-jobs"
+    monkeypatch.setenv("PATH", str(tmp_path / "other"))
+    assert called() == str(own)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert called() == str(own)
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "redcap_jobs" / "__main__.py"), "demo"])
+    assert called() == f"{sys.executable} -m redcap_jobs"
