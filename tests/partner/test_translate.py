@@ -62,7 +62,7 @@ def test_what_has_no_counterpart_never_passes(given: dict[str, Any], value: str)
     ("given", "value", "also"),
     [
         (ARM, "CTL", "add it to the values in [[partner.fields]], or "),
-        ({"kind": "date", "date": "%m/%d/%Y"}, "31/12/2024", "correct date there, or "),
+        ({"kind": "date", "date": "%m/%d/%Y"}, "31/12/2024", "correct the format there, or "),
         ({"kind": "whole"}, "x", ""),
         ({"kind": "phone"}, "123", ""),
     ],

@@ -54,7 +54,7 @@ NO_VALUE = Untranslatable(
 NO_NUMBER = Untranslatable("the partner has no whole number", CORRECT_IT_THERE)
 NO_DAY = Untranslatable(
     "the partner has no date as [[partner.fields]] says it writes them",
-    f"correct date there, or {CORRECT_IT_THERE}",
+    f"correct the format there, or {CORRECT_IT_THERE}",
 )
 
 
